@@ -1,1 +1,16 @@
-// The package's namespaces.
+/** Run commands anywhere from an Effect program, and swap *where* by swapping a layer. */
+export * as Backend from "./Backend.ts"
+export * as Capabilities from "./Capabilities.ts"
+export * as Command from "./Command.ts"
+export * as Exec from "./Exec.ts"
+export * as ExecError from "./ExecError.ts"
+export * as ExecEvent from "./ExecEvent.ts"
+export * as ExecOptions from "./ExecOptions.ts"
+export * as ExecResult from "./ExecResult.ts"
+export * as ExitStatus from "./ExitStatus.ts"
+export * as Process from "./Process.ts"
+export * as ProcessId from "./ProcessId.ts"
+export * as ProcessInfo from "./ProcessInfo.ts"
+export * as RingBuffer from "./RingBuffer.ts"
+export * as Signal from "./Signal.ts"
+export * as TtySize from "./TtySize.ts"
