@@ -1,0 +1,163 @@
+/**
+ * A ring as effects and streams: what waits, what wakes it, and what its interruption leaves behind.
+ */
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
+import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as ExecError from "../ExecError.ts"
+import type { Overflow } from "../ExecOptions.ts"
+import type { Chunk, FromOptions, Gap, Held, RingBuffer } from "../RingBuffer.ts"
+import { type Reader, Ring, type Writer } from "./ring.ts"
+
+const closed = (what: string) => ExecError.make(new ExecError.Closed({ what }))
+const invalid = (field: string, problem: string) => ExecError.make(new ExecError.InvalidCommand({ field, problem }))
+
+// Who is woken goes on from its own dispatcher: never on the stack of the writer, and once for all of one tick.
+const woken = Effect.yieldNow
+
+// Getters, for an effect held by each of ten thousand idle rings would cost more than the ring.
+export class RingEffects implements RingBuffer {
+  readonly ring: Ring
+
+  constructor(capacity: number, overflow: Overflow) {
+    this.ring = new Ring(capacity, overflow)
+  }
+
+  get capacity(): number {
+    return this.ring.storage.capacity
+  }
+
+  get overflow(): Overflow {
+    return this.ring.overflow
+  }
+
+  append(fd: 1 | 2, bytes: Uint8Array): Effect.Effect<void, ExecError.ExecError> {
+    return Effect.suspend(() => {
+      if (this.refuses) return Effect.fail(this.refusal)
+      const length = this.ring.offer(fd, bytes)
+      return length === bytes.length ? Effect.void : this.appendWaiting(fd, bytes, length)
+    })
+  }
+
+  appendUnsafe(fd: 1 | 2, bytes: Uint8Array): number {
+    return this.ring.offer(fd, bytes)
+  }
+
+  get end(): Effect.Effect<void> {
+    return Effect.sync(() => this.ring.end())
+  }
+
+  get close(): Effect.Effect<void> {
+    return Effect.sync(() => this.ring.close())
+  }
+
+  get take(): Effect.Effect<ReadonlyArray<Chunk>, ExecError.ExecError> {
+    return this.takeWith((held) => held.chunks)
+  }
+
+  get peek(): Effect.Effect<ReadonlyArray<Chunk>, ExecError.ExecError> {
+    return this.peekWith((held) => held.chunks)
+  }
+
+  takeWith<A>(f: (held: Held) => A): Effect.Effect<A, ExecError.ExecError> {
+    return Effect.suspend(() => {
+      if (this.ring.closed) return Effect.fail(closed("ring buffer"))
+      const result = f(this.ring.held())
+      // After `f`: when that throws, nothing was taken.
+      this.ring.take()
+      return Effect.succeed(result)
+    })
+  }
+
+  peekWith<A>(f: (held: Held) => A): Effect.Effect<A, ExecError.ExecError> {
+    return Effect.suspend(() =>
+      this.ring.closed ? Effect.fail(closed("ring buffer")) : Effect.succeed(f(this.ring.held()))
+    )
+  }
+
+  from(offset: number, options?: FromOptions): Stream.Stream<Chunk | Gap, ExecError.ExecError> {
+    const holds = options?.lag === "block"
+    if (!Number.isSafeInteger(offset) || offset < 0) {
+      return Stream.fail(invalid("from", "the offset must be a whole number of bytes, 0 or more"))
+    }
+    if (holds && this.overflow === "evict") {
+      return Stream.fail(
+        invalid("lag", 'a ring that evicts waits for no reader; make it with overflow "block", or read with lag "skip"')
+      )
+    }
+    return Stream.fromChannel(
+      Channel.fromTransform((_upstream: unknown, scope) => {
+        const reader: Reader = { at: offset }
+        const pull = Effect.succeed(this.pull(reader))
+        if (!holds) return pull
+        return Effect.suspend(() => {
+          this.ring.hold(reader)
+          const unhold = Effect.sync(() => this.ring.unhold(reader))
+          return Effect.andThen(Scope.addFinalizer(scope, unhold), pull)
+        }).pipe(Effect.uninterruptible)
+      })
+    )
+  }
+
+  get clear(): Effect.Effect<void> {
+    return Effect.sync(() => this.ring.clear())
+  }
+
+  get size(): Effect.Effect<number> {
+    return Effect.sync(() => this.ring.size)
+  }
+
+  get endOffset(): Effect.Effect<number> {
+    return Effect.sync(() => this.ring.storage.end)
+  }
+
+  get evicted(): Effect.Effect<number> {
+    return Effect.sync(() => this.ring.evicted)
+  }
+
+  get taken(): Effect.Effect<number> {
+    return Effect.sync(() => this.ring.cursor - this.ring.evicted)
+  }
+
+  private get refuses(): boolean {
+    return this.ring.ended || this.ring.closed
+  }
+
+  private get refusal(): ExecError.ExecError {
+    return closed(this.ring.closed ? "ring buffer" : "ring buffer's writing end")
+  }
+
+  // Enqueuing tries once more: room may have come since the offer, and nobody would tell us.
+  private appendWaiting(fd: 1 | 2, bytes: Uint8Array, at: number): Effect.Effect<void, ExecError.ExecError> {
+    return Effect.callback((resume) => {
+      const done = (written: boolean) => resume(written ? woken : Effect.suspend(() => Effect.fail(this.refusal)))
+      const writer: Writer = { fd, bytes, at, done }
+      this.ring.enqueue(writer)
+      return Effect.sync(() => this.ring.dequeue(writer))
+    })
+  }
+
+  private pull(reader: Reader): Pull.Pull<Arr.NonEmptyReadonlyArray<Chunk | Gap>, ExecError.ExecError> {
+    const { ring } = this
+    const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Chunk | Gap>, ExecError.ExecError> = Effect.suspend(() => {
+      if (!ring.closed) {
+        const items = ring.advance(reader)
+        if (Arr.isReadonlyArrayNonEmpty(items)) return Effect.succeed(items)
+      }
+      if (ring.ended && reader.at >= ring.storage.end) return Cause.done()
+      return ring.closed ? Effect.fail(closed("ring buffer")) : Effect.flatMap(changed, () => pull)
+    })
+    const changed = Effect.callback<void>((resume) => {
+      // Something may have come since this reader looked, and nobody would tell it.
+      if (ring.isReady(reader)) return resume(Effect.void)
+      const wake = () => resume(woken)
+      ring.onChange(wake)
+      return Effect.sync(() => ring.offChange(wake))
+    })
+    return pull
+  }
+}
