@@ -1,103 +1,269 @@
 /**
  * The service: run, stream, spawn and detach commands, find them again and kill them, wherever the layer says.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Command, Exec } from "effect-exec"
+ * import { LocalExec } from "@effect-exec/local"
+ *
+ * const program = Effect.gen(function* () {
+ *   const exec = yield* Exec.Exec
+ *   const result = yield* exec.run(Command.shell("echo hello; exit 3"))
+ *   return [result.stdout, result.exitCode]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, LocalExec.layer)) // => ["hello\n", 3]
+ * ```
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Backend } from "./Backend.ts"
 import type { Capabilities } from "./Capabilities.ts"
 import type { Command } from "./Command.ts"
+import { Defaults } from "./Defaults.ts"
 import type { ExecError } from "./ExecError.ts"
 import type { ExecEvent } from "./ExecEvent.ts"
 import type { DetachOptions, ExecOptions, KillOptions, SpawnOptions } from "./ExecOptions.ts"
-import { CommandFailed, type ExecResult } from "./ExecResult.ts"
-import type { DetachedProcess, EventsOptions, Process } from "./Process.ts"
-import type { ProcessId } from "./ProcessId.ts"
+import { collectPull, CommandFailed, type ExecResult } from "./ExecResult.ts"
+import { toCode } from "./ExitStatus.ts"
+import * as check from "./internal/check.ts"
+import { unlimited } from "./internal/policy.ts"
+import { prepare } from "./internal/prepare.ts"
+import { Spawned } from "./internal/spawned.ts"
+import { supervise } from "./internal/supervise.ts"
+import * as telemetry from "./internal/telemetry.ts"
+import * as view from "./internal/text.ts"
+import * as utf8 from "./internal/utf8.ts"
+import {
+  type Callbacks,
+  type DetachedProcess,
+  type EventsOptions,
+  observe as observeProcess,
+  type Process
+} from "./Process.ts"
+import * as ProcessId from "./ProcessId.ts"
 import type { ProcessInfo } from "./ProcessInfo.ts"
+import * as Supervisor from "./Supervisor.ts"
 
-/** Finds a detached process: its id or tag, or its pid as a number or as digits. */
-export type Selector = ProcessId | string | number
+export { Defaults, withDefaults } from "./Defaults.ts"
 
-/** Runs commands somewhere. */
+/**
+ * Finds a detached process: its id or tag, or its pid, as a number or as digits. A tag or a pid means the process
+ * that runs, or else the latest that is retained.
+ */
+export type Selector = ProcessId.ProcessId | string | number
+
+/** Runs commands somewhere: the layer says where. */
 export class Exec extends Context.Service<
   Exec,
   {
+    /**
+     * Starts a command and gives a live handle, owned by the scope: closing it ends the whole tree (TERM, grace, KILL)
+     * and waits for that.
+     */
     readonly spawn: <E = never, R = never>(
       command: Command,
       options?: SpawnOptions<E, R>
     ) => Effect.Effect<Process<E>, ExecError, Scope.Scope | R>
+
+    /**
+     * Runs a command to its end and collects what it wrote.
+     *
+     * It ends when the process does, after 30 s (`timeout`) or past 10 MiB of output (`maxOutput`), unless told
+     * otherwise; that is in the result, and so is an exit code that is not 0. It fails only when the command could not
+     * be started or followed. Interrupting it ends the whole tree, and returns when that is gone.
+     */
     readonly run: <E = never, R = never>(
       command: Command,
       options?: ExecOptions<E, R>
     ) => Effect.Effect<ExecResult, ExecError | E, R>
+
+    /**
+     * Runs a command and gives what happens as it happens: `Started`, output, `Exited`.
+     *
+     * Backpressure is real: while nobody pulls, the process waits. Ending the stream early ends the whole tree. Without
+     * a `timeout` it may run, and write, as long as it likes.
+     */
     readonly stream: <E = never, R = never>(
       command: Command,
       options?: ExecOptions<E, R>
     ) => Stream.Stream<ExecEvent, ExecError | E, R>
+
+    /**
+     * Starts a command that outlives its caller: the layer owns it (or the capsule, where it lives on), and its output
+     * goes into a ring buffer. Fails with `TagInUse` when a running process has this tag.
+     */
     readonly detach: <E = never, R = never>(
       command: Command,
       options?: DetachOptions<E, R>
     ) => Effect.Effect<DetachedProcess, ExecError, R>
+
+    /** Gives back the handle of a detached process, running or retained; `ProcessNotFound` when there is none. */
     readonly get: (selector: Selector) => Effect.Effect<DetachedProcess, ExecError>
+
+    /** The events of a detached process: what its ring holds from an offset on, then live. Ending it ends nothing. */
     readonly connect: (selector: Selector, options?: EventsOptions) => Stream.Stream<ExecEvent, ExecError>
+
+    /** The detached processes that run; with `exited`, also those that ended and are retained. */
     readonly list: (options?: {
       readonly exited?: boolean | undefined
     }) => Effect.Effect<ReadonlyArray<ProcessInfo>, ExecError>
+
+    /**
+     * Sends a signal to a detached process, to its whole tree by default. Killing what has exited succeeds; killing
+     * what never was is `ProcessNotFound`. With `grace` it escalates to KILL, and returns when the tree is gone.
+     */
     readonly kill: (selector: Selector, options?: KillOptions) => Effect.Effect<void, ExecError>
-    readonly events: Stream.Stream<readonly [ProcessId, ExecEvent], ExecError>
+
+    /**
+     * The events of all detached processes: of those that run, from what their rings hold, and of all that come.
+     * A subscriber that falls behind gets a `Gap`, and holds nobody up; one that has not read the end of a process
+     * when that is no longer retained fails with `SubscriberLagged`.
+     */
+    readonly events: Stream.Stream<readonly [ProcessId.ProcessId, ExecEvent], ExecError>
+
+    /** What the backend can do; known only once it has been reached. */
     readonly capabilities: Effect.Effect<Capabilities, ExecError>
   }
 >()("effect-exec/Exec") {}
 
-/** The defaults of every option, in one place. */
-export interface Defaults {
-  readonly timeout: Duration.Duration
-  readonly maxOutput: number
-  readonly grace: Duration.Duration
-  readonly killDeadline: Duration.Duration
-  readonly ring: number
-}
-/** The defaults of every option, in one place: read per call, in the caller's context. */
-export const Defaults = Context.Reference<Defaults>("effect-exec/Exec/Defaults", {
-  defaultValue: () => ({
-    timeout: Duration.seconds(30),
-    maxOutput: 10 * 1024 * 1024,
-    grace: Duration.seconds(2),
-    killDeadline: Duration.seconds(5),
-    ring: 1024 * 1024
+type Service = Exec["Service"]
+
+/**
+ * Derives the whole service from a backend's one primitive. Closing the scope ends every detached process.
+ */
+export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Return<Service, never, Scope.Scope> {
+  const supervisor = yield* Supervisor.make(backend)
+  const span = (name: string, command: Command) =>
+    Effect.withSpan(name, { attributes: telemetry.spanAttributes(backend, command) }, { captureStackTrace: false })
+
+  const start = Effect.fnUntraced(function* <E, R>(
+    command: Command,
+    options: SpawnOptions<E, R>,
+    adjust: (defaults: Defaults) => Defaults
+  ) {
+    const { request, policy } = yield* prepare(backend, command, options, adjust(yield* Defaults))
+    const supervised = yield* supervise(backend, request, policy, options.stdin)
+    yield* Effect.annotateCurrentSpan("process.pid", supervised.ending.running.pid)
+    return { request, supervised }
+  })
+
+  const spawn: Service["spawn"] = Effect.fnUntraced(function* (command, options = {}) {
+    const tag = options.tag ?? (yield* ProcessId.randomTag)
+    yield* check.tag(tag)
+    const { request, supervised } = yield* start(command, options, unlimited)
+    return new Spawned(request, tag, options.stdin, supervised)
+  })
+
+  const run: Service["run"] = (command, options = {}) =>
+    start(command, textStdin(options), (defaults) => defaults).pipe(
+      Effect.flatMap(({ supervised }) => collectPull(supervised.reading.pull)),
+      Effect.tap((result) => Effect.annotateCurrentSpan("process.exit.code", result.exitCode)),
+      Effect.scoped,
+      span("Exec.run", command)
+    )
+
+  const stream: Service["stream"] = (command, options = {}) =>
+    start(command, textStdin(options), unlimited).pipe(
+      Effect.map(({ supervised }) =>
+        Effect.tap(supervised.reading.pull, ([event]) =>
+          event._tag === "Exited" ? Effect.annotateCurrentSpan("process.exit.code", toCode(event.status)) : Effect.void
+        )
+      ),
+      Effect.map((pull) => Stream.fromPull(Effect.succeed(pull))),
+      Stream.unwrap,
+      Stream.withSpan("Exec.stream", { attributes: telemetry.spanAttributes(backend, command) })
+    )
+
+  return Exec.of({
+    spawn,
+    run,
+    stream,
+    detach: (command, options) =>
+      supervisor.detach(command, options).pipe(
+        Effect.tap((process) => Effect.annotateCurrentSpan("process.pid", process.pid)),
+        span("Exec.detach", command)
+      ),
+    get: supervisor.get,
+    connect: (selector, options) => Stream.unwrap(Effect.map(supervisor.get(selector), (it) => it.events(options))),
+    list: supervisor.list,
+    kill: (selector, options) =>
+      supervisor.get(selector).pipe(
+        Effect.tap((process) => Effect.annotateCurrentSpan("process.pid", process.pid)),
+        Effect.flatMap((process) => process.kill(options)),
+        Effect.withSpan("Exec.kill", { attributes: { "exec.backend": backend.name } })
+      ),
+    events: supervisor.events,
+    capabilities: backend.capabilities
   })
 })
 
-/** Changes some defaults for the effect. */
-export declare const withDefaults: (
-  defaults: Partial<Defaults>
-) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+// Without a handle there is nobody to write: every string is text, the word "open" too.
+const textStdin = <E, R>(options: ExecOptions<E, R>): ExecOptions<E, R> =>
+  typeof options.stdin === "string" ? { ...options, stdin: utf8.encode(options.stdin) } : options
 
-/** Turns a result that is not `ok` into a `CommandFailed`, which carries it. */
+/** Turns a result that is not `ok` into the error `CommandFailed`, which carries it. */
 export const orFail = <E, R>(
   effect: Effect.Effect<ExecResult, E, R>
 ): Effect.Effect<ExecResult, E | CommandFailed, R> =>
   Effect.flatMap(effect, (result) => (result.ok ? Effect.succeed(result) : Effect.fail(new CommandFailed({ result }))))
 
+/** Which output is seen as text. */
 export interface TextOptions {
-  /** `"both"` by default. */
+  /** `"both"` by default, each decoded by itself. */
   readonly of?: "stdout" | "stderr" | "both" | undefined
 }
+
+/** How output is cut into lines. */
 export interface LinesOptions extends TextOptions {
-  /** The longest line in bytes of text, 1 MiB by default. A longer one is split. */
+  /** The most characters of a line, 1 Mi by default; a longer one is split, or a process could fill the memory. */
   readonly maxLength?: number | undefined
-  /** What every part of a split line but the last ends with. `"…"` by default. */
+  /** What every part of a split line but the last one ends with; `"…"` by default. */
   readonly mark?: string | undefined
 }
-export declare const text: (
-  options?: TextOptions
-) => <E, R>(events: Stream.Stream<ExecEvent, E, R>) => Stream.Stream<string, E, R>
-export declare const lines: <E, R>(
-  events: Stream.Stream<ExecEvent, E, R>,
-  options?: LinesOptions
-) => Stream.Stream<string, E, R>
 
-/** Derives the whole service from a backend's one primitive; what it starts ends when the scope closes. */
-export declare const make: (backend: Backend) => Effect.Effect<Exec["Service"], never, Scope.Scope>
+/** The output as text, as it comes. A character that is split between two chunks is given whole, with the second. */
+export const text = <E, R>(
+  events: Stream.Stream<ExecEvent, E, R>,
+  options: TextOptions = {}
+): Stream.Stream<string, E, R> => view.through(events, options.of ?? "both", view.plain)
+
+/** The output line by line, without the line ends. A last line without one is given at the end. */
+export const lines = <E, R>(
+  events: Stream.Stream<ExecEvent, E, R>,
+  { maxLength = 1024 * 1024, mark = "…", of = "both" }: LinesOptions = {}
+): Stream.Stream<string, E, R> => view.through(events, of, view.lines(maxLength, mark))
+
+/**
+ * Calls back for every detached process, those that run now and those that come, until the scope closes. As
+ * `Process.observe`, which does it for one.
+ */
+export const observe = Effect.fnUntraced(function* <E, R>(
+  callbacks: Callbacks<E, R>
+): Effect.fn.Return<void, never, Exec | R | Scope.Scope> {
+  const exec = yield* Exec
+  yield* exec.events.pipe(
+    Stream.filter(([, event]) => event._tag === "Started"),
+    Stream.runForEach(([id]) => Effect.flatMap(exec.get(id), (process) => observeProcess(process, callbacks))),
+    Effect.catch((error) => Effect.logDebug("The callbacks of all processes end", error)),
+    Effect.forkScoped({ startImmediately: true })
+  )
+})
+
+/** `run` of the service in the context. */
+export const run = <E = never, R = never>(command: Command, options?: ExecOptions<E, R>) =>
+  Exec.use((exec) => exec.run(command, options))
+
+/** `stream` of the service in the context. */
+export const stream = <E = never, R = never>(command: Command, options?: ExecOptions<E, R>) =>
+  Stream.unwrap(Exec.useSync((exec) => exec.stream(command, options)))
+
+/** `spawn` of the service in the context. */
+export const spawn = <E = never, R = never>(command: Command, options?: SpawnOptions<E, R>) =>
+  Exec.use((exec) => exec.spawn(command, options))
+
+/** `detach` of the service in the context. */
+export const detach = <E = never, R = never>(command: Command, options?: DetachOptions<E, R>) =>
+  Exec.use((exec) => exec.detach(command, options))

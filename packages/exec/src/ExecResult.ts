@@ -1,9 +1,14 @@
 /**
  * What `run` gives: how the process ended, and what it wrote.
  */
+import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
-import { EndedBy } from "./ExecEvent.ts"
+import * as Sink from "effect/Sink"
+import * as ExecError from "./ExecError.ts"
+import { EndedBy, type ExecEvent, type Exited } from "./ExecEvent.ts"
 import { ExitStatus, toCode } from "./ExitStatus.ts"
+import { concat } from "./internal/bytes.ts"
 import * as utf8 from "./internal/utf8.ts"
 
 /** How a process ended, and what it wrote. Survives a JSON round trip. */
@@ -59,3 +64,79 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandF
     }${lastWords === "" ? "" : `: ${lastWords}`}`
   }
 }
+
+/** Folds the events of one process, from `Started` to `Exited`, into a result. */
+class Collector {
+  private pid: number | undefined
+  private readonly stdout: Array<Uint8Array> = []
+  private readonly stderr: Array<Uint8Array> = []
+  private truncated = false
+  private exited: Exited | undefined
+
+  add(event: ExecEvent): void {
+    switch (event._tag) {
+      case "Started":
+        this.pid = event.pid
+        return
+      case "Stdout":
+        this.stdout.push(event.bytes)
+        return
+      case "Stderr":
+        this.stderr.push(event.bytes)
+        return
+      case "Gap":
+        this.truncated = true
+        return
+      case "Exited":
+        this.exited = event
+    }
+  }
+
+  readonly result: Effect.Effect<ExecResult, ExecError.ExecError> = Effect.suspend(() => {
+    const { pid, exited, truncated } = this
+    // Without its last event nothing is known of the end, and nothing is made up.
+    if (pid === undefined || exited === undefined) {
+      return Effect.fail(ExecError.make(new ExecError.ConnectionLost({ started: pid !== undefined })))
+    }
+    const { _tag, ...ended } = exited
+    const stdoutBytes = concat(this.stdout)
+    const stderrBytes = concat(this.stderr)
+    return Effect.succeed(new ExecResult({ pid, stdoutBytes, stderrBytes, truncated, ...ended }))
+  })
+}
+
+/** Pulls to the end, folding every event. */
+export const collectPull = <E>(
+  pull: Pull.Pull<ReadonlyArray<ExecEvent>, E>
+): Effect.Effect<ExecResult, Pull.ExcludeDone<E> | ExecError.ExecError> =>
+  Effect.suspend(() => {
+    const collector = new Collector()
+    const step = Effect.map(pull, (events) => {
+      for (const event of events) collector.add(event)
+    })
+    return Pull.catchDone(Effect.forever(step, { disableYield: true }), () => collector.result)
+  })
+
+/**
+ * Folds the events of a stream into the result that `run` would have given.
+ *
+ * Fails with `ConnectionLost` when the stream ends without `Exited`. Keeps all output in memory: `maxOutput` is what
+ * bounds it.
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { Command, Exec, ExecResult } from "effect-exec"
+ * import { LocalExec } from "@effect-exec/local"
+ *
+ * const program = Exec.stream(Command.shell("echo out; exit 3")).pipe(
+ *   Stream.run(ExecResult.collect),
+ *   Effect.map((result) => [result.stdout, result.exitCode]),
+ *   Effect.provide(LocalExec.layer)
+ * )
+ *
+ * await Effect.runPromise(program) // => ["out\n", 3]
+ * ```
+ */
+export const collect: Sink.Sink<ExecResult, ExecEvent, never, ExecError.ExecError> = Sink.fromTransform((upstream) =>
+  Effect.map(collectPull(upstream), (result) => [result])
+)

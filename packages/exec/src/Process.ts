@@ -3,6 +3,7 @@
  */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Command } from "./Command.ts"
 import type { ExecError } from "./ExecError.ts"
@@ -10,6 +11,7 @@ import type { ExecEvent } from "./ExecEvent.ts"
 import type { KillOptions } from "./ExecOptions.ts"
 import type { ExecResult } from "./ExecResult.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
+import * as internal from "./internal/observe.ts"
 import type { ProcessId } from "./ProcessId.ts"
 import type { TtySize } from "./TtySize.ts"
 
@@ -98,3 +100,24 @@ export interface EventsOptions {
    */
   readonly lag?: "skip" | "block" | undefined
 }
+
+/** What to do when a detached process writes or ends. */
+export interface Callbacks<E, R> {
+  /** With the next of its standard output as text, in whole characters, from the first byte that its ring holds. */
+  readonly onStdout?: ((text: string, process: DetachedProcess) => Effect.Effect<unknown, E, R>) | undefined
+  /** With the next of its standard error as text, in whole characters, from the first byte that its ring holds. */
+  readonly onStderr?: ((text: string, process: DetachedProcess) => Effect.Effect<unknown, E, R>) | undefined
+  /** Once, when it has ended. */
+  readonly onExit?: ((status: ExitStatus, process: DetachedProcess) => Effect.Effect<unknown, E, R>) | undefined
+}
+
+/**
+ * Calls back until the scope closes, or the process ends.
+ *
+ * Each callback is called once at a time, and for itself: a slow one delays neither the process nor the others, only
+ * misses what the ring evicts meanwhile; a failing one is logged and called again with what comes next.
+ */
+export const observe: <E, R>(
+  process: DetachedProcess,
+  callbacks: Callbacks<E, R>
+) => Effect.Effect<void, never, R | Scope.Scope> = internal.observe

@@ -1,0 +1,216 @@
+/**
+ * A detached process: its output goes into a ring from the first byte on, whether somebody looks or not.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
+import * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { SpawnRequest } from "../Backend.ts"
+import * as ExecError from "../ExecError.ts"
+import type { ExecEvent, Exited, Gap } from "../ExecEvent.ts"
+import type { DetachOptions } from "../ExecOptions.ts"
+import { ExecResult } from "../ExecResult.ts"
+import type { BufferSnapshot, DetachedProcess, EventsOptions } from "../Process.ts"
+import type * as RingBuffer from "../RingBuffer.ts"
+import { concat } from "./bytes.ts"
+import * as check from "./check.ts"
+import * as deadline from "./deadline.ts"
+import { Handle } from "./handle.ts"
+import { makeReader, type RingText } from "./ringText.ts"
+import type { Supervised } from "./supervise.ts"
+import * as telemetry from "./telemetry.ts"
+
+/** How it ended, and what its output cap threw away. */
+interface Final {
+  readonly exited: Exited
+  readonly beyondCap: Gap | undefined
+}
+
+/** What a detached process owns: itself, and the ring, which outlasts it. */
+export interface Scopes {
+  readonly process: Scope.Closeable
+  readonly ring: Scope.Closeable
+}
+
+const closed = ExecError.make(new ExecError.Closed({ what: "The layer that owned this process" }))
+
+const toEvent = (item: RingBuffer.Chunk | RingBuffer.Gap): ExecEvent =>
+  item._tag === "Gap" ? item : { _tag: item.fd === 1 ? "Stdout" : "Stderr", offset: item.offset, bytes: item.bytes }
+
+export class Detached extends Handle<ExecError.ExecError> implements DetachedProcess {
+  readonly startedAt: number
+  readonly ring: RingBuffer.RingBuffer
+  private readonly text: RingText
+  private readonly scopes: Scopes
+  private readonly final = Deferred.makeUnsafe<Final, ExecError.ExecError>()
+
+  constructor(
+    request: SpawnRequest,
+    tag: string,
+    stdin: DetachOptions<unknown, unknown>["stdin"],
+    supervised: Supervised<ExecError.ExecError>,
+    ring: RingBuffer.RingBuffer,
+    startedAt: number,
+    scopes: Scopes
+  ) {
+    super(request, tag, stdin, supervised)
+    this.ring = ring
+    this.text = makeReader(ring)
+    this.startedAt = startedAt
+    this.scopes = scopes
+  }
+
+  /** How the process ended, once it has. */
+  get status() {
+    return this.supervised.ending.exit?.status
+  }
+
+  /** Moves the output into the ring until the end, then gives back what the process held. */
+  get pump(): Effect.Effect<void> {
+    let beyondCap: Gap | undefined
+    const { pull } = this.supervised.reading
+    const step = Effect.flatMap(pull, ([event]): Effect.Effect<void, ExecError.ExecError> => {
+      switch (event._tag) {
+        case "Stdout":
+        case "Stderr":
+          return this.append(event._tag === "Stdout" ? 1 : 2, event.bytes)
+        case "Gap":
+          beyondCap = event
+          return Effect.void
+        case "Exited":
+          return Effect.asVoid(Deferred.succeed(this.final, { exited: event, beyondCap }))
+        case "Started":
+          return Effect.void
+      }
+    })
+    return Effect.forever(step, { disableYield: true }).pipe(
+      Pull.catchDone(() => Effect.void),
+      Effect.catchCause((cause) => this.lose(cause)),
+      Effect.ensuring(this.release)
+    )
+  }
+
+  private append(fd: 1 | 2, bytes: Uint8Array): Effect.Effect<void, ExecError.ExecError> {
+    if (this.ring.overflow === "block") return this.ring.append(fd, bytes)
+    this.ring.appendUnsafe(fd, bytes)
+    return Effect.void
+  }
+
+  // The output was lost before its end. Where the process itself is known to have ended, that stays known.
+  private lose(cause: Cause.Cause<ExecError.ExecError>): Effect.Effect<unknown> {
+    const { endedBy, exit } = this.supervised.ending
+    const isClosed = Cause.hasInterruptsOnly(cause) || isReason(cause, "Closed")
+    if (isClosed && exit !== undefined) {
+      const exited: Exited = { _tag: "Exited", ...exit, endedBy, incomplete: true }
+      return Deferred.succeed(this.final, { exited, beyondCap: undefined })
+    }
+    return isClosed ? Deferred.fail(this.final, closed) : Deferred.failCause(this.final, cause)
+  }
+
+  private get release(): Effect.Effect<void> {
+    return this.ring.end.pipe(
+      Effect.andThen(Scope.close(this.scopes.process, Exit.void)),
+      Effect.andThen(this.ring.evicted),
+      Effect.flatMap((evicted) => (evicted > 0 ? Metric.update(telemetry.evictedBytes, evicted) : Effect.void))
+    )
+  }
+
+  /** Forgets its output and what it cost. How it ended stays known to who holds the handle. */
+  get forget(): Effect.Effect<void> {
+    return Scope.close(this.scopes.ring, Exit.void)
+  }
+
+  /**
+   * Ends the tree, lets the last words into the ring and gives everything back. What a full ring with `"block"` has no
+   * room for is lost: nobody will take it any more.
+   */
+  get shutdown(): Effect.Effect<void> {
+    const drained = Effect.exit(Deferred.await(this.final))
+    return this.supervised.ending.end.pipe(
+      Effect.andThen(this.ring.overflow === "block" ? this.ring.end : Effect.void),
+      Effect.andThen(deadline.within(drained, this.supervised.ending.policy.killDeadline)),
+      Effect.andThen(Scope.close(this.scopes.process, Exit.void)),
+      Effect.andThen(Deferred.fail(this.final, closed)),
+      Effect.andThen(this.forget)
+    )
+  }
+
+  events({ from = 0, lag }: EventsOptions = {}): Stream.Stream<ExecEvent, ExecError.ExecError> {
+    const started: ExecEvent = { _tag: "Started", id: this.id, pid: this.pid }
+    const output = Stream.map(this.ring.from(from, { lag }), toEvent)
+    const last = Effect.map(Deferred.await(this.final), ({ beyondCap, exited }) =>
+      Stream.fromIterable<ExecEvent>(beyondCap === undefined ? [exited] : [beyondCap, exited])
+    )
+    return Stream.succeed(started).pipe(
+      Stream.concat(output),
+      Stream.concat(Stream.unwrap(last)),
+      Stream.catchReason("ExecError", "Closed", () => Stream.fail(closed))
+    )
+  }
+
+  get read(): Effect.Effect<BufferSnapshot, ExecError.ExecError> {
+    return owned(this.text.read)
+  }
+
+  get peek(): Effect.Effect<BufferSnapshot, ExecError.ExecError> {
+    return owned(this.text.peek)
+  }
+
+  get bufferSize(): Effect.Effect<number, ExecError.ExecError> {
+    return owned(this.ring.peekWith(({ chunks }) => chunks.reduce((size, { bytes }) => size + bytes.length, 0)))
+  }
+
+  get bufferOverflow(): Effect.Effect<boolean, ExecError.ExecError> {
+    return Effect.map(this.evicted, (evicted) => evicted > 0)
+  }
+
+  get evicted(): Effect.Effect<number, ExecError.ExecError> {
+    return Effect.map(this.peek, ({ evicted }) => evicted)
+  }
+
+  wait(
+    options: { readonly timeout?: Duration.Input | undefined } = {}
+  ): Effect.Effect<ExecResult, ExecError.ExecError> {
+    const ended = Effect.flatMap(Deferred.await(this.final), (final) => this.result(final))
+    if (options.timeout === undefined) return ended
+    return Effect.flatMap(check.duration("timeout", options.timeout), (duration) =>
+      Effect.timeoutOrElse(ended, {
+        duration,
+        orElse: () => Effect.fail(ExecError.make(new ExecError.WaitTimedOut({ id: this.id, after: duration })))
+      })
+    )
+  }
+
+  private result({ exited, beyondCap }: Final): Effect.Effect<ExecResult> {
+    const { _tag, ...ended } = exited
+    const of = (fd: 1 | 2, chunks: ReadonlyArray<RingBuffer.Chunk>) =>
+      concat(chunks.filter((chunk) => chunk.fd === fd).map((chunk) => chunk.bytes))
+    return this.ring
+      .peekWith((held) => held)
+      .pipe(
+        // The ring is gone with its layer, or with the retention: its output is, the end is not.
+        Effect.orElseSucceed(() => ({ chunks: [], evicted: Infinity })),
+        Effect.map(
+          ({ chunks, evicted }) =>
+            new ExecResult({
+              pid: this.pid,
+              stdoutBytes: of(1, chunks),
+              stderrBytes: of(2, chunks),
+              truncated: evicted > 0 || beyondCap !== undefined,
+              ...ended
+            })
+        )
+      )
+  }
+}
+
+const isReason = (cause: Cause.Cause<ExecError.ExecError>, tag: ExecError.Reason["_tag"]): boolean =>
+  cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.reason._tag === tag)
+
+const owned = <A>(effect: Effect.Effect<A, ExecError.ExecError>): Effect.Effect<A, ExecError.ExecError> =>
+  Effect.catchReason(effect, "ExecError", "Closed", () => Effect.fail(closed))

@@ -1,0 +1,182 @@
+/**
+ * How a process ends: by itself, its timeout, its output cap, a signal or the closing of its scope, and what becomes
+ * of its tree then.
+ */
+import type * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type { Backend, Running } from "../Backend.ts"
+import * as ExecError from "../ExecError.ts"
+import type { EndedBy } from "../ExecEvent.ts"
+import type { KillOptions } from "../ExecOptions.ts"
+import type { ExitStatus } from "../ExitStatus.ts"
+import type { ProcessId } from "../ProcessId.ts"
+import type { Signal } from "../Signal.ts"
+import * as check from "./check.ts"
+import type { Policy } from "./policy.ts"
+import * as telemetry from "./telemetry.ts"
+import * as terminate from "./terminate.ts"
+
+// Signals that are sent to end something; what gets another one may live on for hours.
+const endingSignals: ReadonlySet<Signal> = new Set<Signal>(["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGKILL"])
+
+/** The end of one process and its tree. */
+export class Ending<E> {
+  readonly backend: Backend
+  readonly id: ProcessId
+  readonly running: Running
+  readonly policy: Policy
+  readonly clock: Clock.Clock
+  readonly startedAt: bigint
+
+  /** How the process itself ended, once it has. */
+  exit: { readonly status: ExitStatus; readonly duration: Duration.Duration } | undefined
+  /** Who ended it. The first cause counts. */
+  endedBy: EndedBy = "self"
+  /** Done when the process and, as the policy has it, its tree have ended. */
+  readonly settled = Deferred.makeUnsafe<void, ExecError.ExecError | E>()
+
+  // Nothing is left to kill, or nothing that could be.
+  private treeDone = false
+  private readonly gaveUp = Latch.makeUnsafe(false)
+  // Escalations under way. While there is one, the tree has its grace: the exit of the process must not cut it short.
+  private escalations = 0
+  private readonly calm = Latch.makeUnsafe(true)
+  private readonly sent = new Set<Signal>()
+  // Of the stream given as stdin.
+  private failure: Cause.Cause<E> | undefined
+
+  constructor(backend: Backend, id: ProcessId, policy: Policy, running: Running, clock: Clock.Clock) {
+    this.backend = backend
+    this.id = id
+    this.running = running
+    this.policy = policy
+    this.clock = clock
+    this.startedAt = clock.currentTimeNanosUnsafe()
+  }
+
+  /** Waits for the exit, then does to the rest of the tree what the policy says. */
+  get watch(): Effect.Effect<void> {
+    return this.running.exited.pipe(
+      Effect.flatMap((status) => this.afterExit(status)),
+      Effect.catchCause((cause) => Deferred.failCause(this.settled, cause)),
+      Effect.asVoid
+    )
+  }
+
+  private afterExit(status: ExitStatus): Effect.Effect<unknown, ExecError.ExecError> {
+    const duration = Duration.nanos(this.clock.currentTimeNanosUnsafe() - this.startedAt)
+    this.exit = { status, duration }
+    if (this.endedBy === "self" && status._tag === "Signaled" && this.sent.has(status.signal)) this.endedBy = "signal"
+    const rest =
+      this.policy.lingering === "await"
+        ? Effect.raceFirst(this.running.treeEmpty, this.gaveUp.await)
+        : Effect.andThen(this.calm.await, this.policy.lingering === "kill" ? this.killRest : Effect.void)
+    return Effect.andThen(rest, this.settle)
+  }
+
+  private get killRest(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.treeDone ? Effect.void : this.conclude(terminate.kill(this.running, this.policy))
+    )
+  }
+
+  private get settle(): Effect.Effect<unknown> {
+    return Effect.suspend(() => {
+      if (this.policy.lingering !== "leave") this.treeDone = true
+      return this.failure === undefined
+        ? Deferred.succeed(this.settled, void 0)
+        : Deferred.failCause(this.settled, this.failure)
+    })
+  }
+
+  /** Ends the tree for a reason of the policy's: TERM, grace, KILL. */
+  endBecause(reason: "timeout" | "maxOutput"): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.endedBy === "self") this.endedBy = reason
+      return this.end
+    })
+  }
+
+  /** Ends the tree because the stream given as stdin failed; the process then ends with that failure. */
+  endWith(failure: Cause.Cause<E>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.failure = failure
+      return this.end
+    })
+  }
+
+  /** Ends what is left of the tree: TERM, grace, KILL; KILL at once where the process itself has exited. */
+  get end(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.treeDone) return Effect.void
+      if (this.exit === undefined || this.policy.lingering === "await") {
+        return this.conclude(this.escalating(terminate.escalate(this.running, this.policy)))
+      }
+      return this.policy.lingering === "leave" ? Effect.void : this.killRest
+    })
+  }
+
+  /** What `kill` of a handle does. */
+  kill(options: KillOptions = {}): Effect.Effect<void, ExecError.ExecError> {
+    return Effect.flatMap(check.kill(options), ({ signal, scope, grace }) => {
+      if (this.treeDone) return Effect.void
+      if (this.exit === undefined) {
+        this.sent.add(signal)
+        if (this.endedBy === "self" && endingSignals.has(signal)) this.endedBy = "signal"
+      }
+      if (grace === undefined) return this.running.signal(signal, scope)
+      return this.escalating(terminate.escalate(this.running, this.policy, signal, scope, grace)).pipe(
+        Effect.flatMap((ended) => (ended ? Effect.void : Effect.andThen(this.giveUp, Effect.fail(this.unkillable()))))
+      )
+    })
+  }
+
+  private escalating<A, E2>(effect: Effect.Effect<A, E2>): Effect.Effect<A, E2> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => {
+        this.escalations++
+        this.calm.closeUnsafe()
+      }),
+      () => effect,
+      () =>
+        Effect.sync(() => {
+          if (--this.escalations === 0) this.calm.openUnsafe()
+        })
+    )
+  }
+
+  // Notes that nothing is left to do for the tree, and says so where something of it is left.
+  private conclude(ended: Effect.Effect<boolean, ExecError.ExecError>): Effect.Effect<void> {
+    return ended.pipe(
+      Effect.catch((error) => Effect.as(Effect.logDebug(error), false)),
+      Effect.flatMap((gone) => {
+        this.treeDone = true
+        return gone ? Effect.void : this.giveUp
+      })
+    )
+  }
+
+  // Whoever waits for the end must not wait for ever for what cannot be killed.
+  private get giveUp(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.gaveUp.openUnsafe()
+      const report = telemetry.reportLeftover(this.backend, this.running.pid)
+      return this.exit === undefined
+        ? Effect.andThen(report, Effect.asVoid(Deferred.fail(this.settled, this.unkillable())))
+        : report
+    })
+  }
+
+  private unkillable(): ExecError.ExecError {
+    return ExecError.make(
+      new ExecError.KillFailed({
+        id: this.id,
+        detail: { backend: this.backend.name, text: `pid ${this.running.pid} was still there after KILL` }
+      })
+    )
+  }
+}
