@@ -1,1 +1,2 @@
-// The package's namespaces.
+/** Run commands on this machine. */
+export * as LocalExec from "./LocalExec.ts"
