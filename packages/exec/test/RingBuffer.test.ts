@@ -216,7 +216,7 @@ const follows = (
       assert.strictEqual(yield* ring.evicted, model.count("evicted"), "evicted")
       assert.strictEqual(yield* ring.taken, model.count("taken"), "taken")
       assert.isAtMost(storage.size, capacity, "capacity")
-      assert.isAtMost(storage.switchCount, storage.maxSwitches, "records")
+      assert.isAtMost(storage.runs.count, storage.maxTurns, "records")
       if (!model.closed) {
         const left = yield* ring.peekWith((held) => held)
         assert.deepStrictEqual(left.chunks as Array<Item>, model.items(model.cursor, model.end))

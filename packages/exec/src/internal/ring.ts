@@ -32,7 +32,7 @@ const keptWhenEmpty = 512
 export class Ring {
   readonly storage: RingStorage
   readonly overflow: Overflow
-  evicted = 0
+  taken = 0
   ended = false
   closed = false
   // Held bytes before the take-cursor.
@@ -51,6 +51,11 @@ export class Ring {
     return this.storage.end - this.storage.size + this.ahead
   }
 
+  /** What is before the cursor and was not taken. Counted by what is left over, so that evicting costs nothing. */
+  get evicted(): number {
+    return this.cursor - this.taken
+  }
+
   get size(): number {
     return this.storage.size - this.ahead
   }
@@ -59,21 +64,16 @@ export class Ring {
   offer(fd: 1 | 2, bytes: Uint8Array): number {
     if (this.ended || this.closed) return 0
     if (this.overflow === "block") return this.writers === undefined ? this.write(fd, bytes, 0) : 0
-    const length = bytes.length
+    const { storage } = this
+    const { length } = bytes
     if (length === 0) return 0
-    const storage = this.storage
-    const from = length - storage.capacity
-    if (from > 0) {
-      this.evicted += storage.size + from
-      storage.skip(fd, from)
-      storage.append(fd, bytes, from, length)
+    const unheld = length - storage.capacity
+    if (unheld > 0) {
+      storage.skip(fd, unheld)
+      storage.append(fd, bytes, unheld, length)
     } else {
-      const to = storage.excess(fd, length)
-      const start = storage.end - storage.size
-      if (to > start) {
-        this.evicted += to - start
-        storage.drop(to)
-      }
+      const excess = storage.excess(fd, length)
+      if (excess > 0) storage.drop(excess)
       storage.append(fd, bytes, 0, length)
     }
     if (this.waiting !== undefined) this.wake()
@@ -122,6 +122,7 @@ export class Ring {
   /** Moves the take-cursor to the end. */
   take(): void {
     const { storage } = this
+    this.taken += this.size
     this.ahead = storage.size
     this.free(this.heldFrom())
     if (storage.size === 0) storage.release(keptWhenEmpty)
@@ -194,14 +195,14 @@ export class Ring {
 
   // Block mode alone: what goes beyond the take-cursor was passed by every reader that holds, and so counts as taken.
   private free(to: number): void {
-    const before = this.storage.size
-    this.storage.drop(to)
-    this.ahead = Math.max(0, this.ahead - (before - this.storage.size))
+    const count = Math.max(0, to - this.storage.start)
+    this.taken += Math.max(0, count - this.ahead)
+    this.ahead = Math.max(0, this.ahead - count)
+    this.storage.drop(count)
   }
 
   private drain(): void {
-    this.evicted += this.size
-    this.storage.drop(this.storage.end)
+    this.storage.drop(this.storage.size)
     this.ahead = 0
   }
 
@@ -211,7 +212,9 @@ export class Ring {
     let at = from
     while (at < bytes.length) {
       const wanted = Math.min(bytes.length - at, storage.capacity)
-      if (storage.fits(fd, wanted) < wanted) this.free(Math.min(this.heldFrom(), storage.excess(fd, wanted)))
+      if (storage.fits(fd, wanted) < wanted) {
+        this.free(Math.min(this.heldFrom(), storage.start + storage.excess(fd, wanted)))
+      }
       const length = storage.fits(fd, wanted)
       if (length === 0) break
       storage.append(fd, bytes, at, at + length)

@@ -120,7 +120,7 @@ export class RingEffects implements RingBuffer {
   }
 
   get taken(): Effect.Effect<number> {
-    return Effect.sync(() => this.ring.cursor - this.ring.evicted)
+    return Effect.sync(() => this.ring.taken)
   }
 
   private get refuses(): boolean {
