@@ -1,1 +1,7 @@
-// The package's namespaces.
+/** Test programs that run commands: an in-memory `Exec`, and the suite that every backend passes. */
+export * as ExecConformance from "./ExecConformance.ts"
+export * as Fixtures from "./Fixtures.ts"
+export * as MemoryFixtures from "./MemoryFixtures.ts"
+export * as Program from "./Program.ts"
+export * as ShFixtures from "./ShFixtures.ts"
+export * as TestExec from "./TestExec.ts"

@@ -1,0 +1,112 @@
+/**
+ * The backend's primitive, on simulated processes.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import type { Running, SpawnRequest } from "effect-exec/Backend"
+import type { Command } from "effect-exec/Command"
+import * as ExecError from "effect-exec/ExecError"
+import type { Program } from "../../Program.ts"
+import { makeInput, makeOutputs } from "./pipe.ts"
+import { deliver, killTree, makeTree, start, type Table } from "./process.ts"
+
+/** A simulated machine: what is installed on it, and what runs. */
+export interface Machine {
+  readonly table: Table
+  readonly find: (command: Command) => Program | undefined
+  readonly env: Readonly<Record<string, string>>
+  readonly directories: ReadonlyArray<string>
+  readonly users: ReadonlyArray<string>
+  readonly notExecutable: ReadonlyArray<string>
+}
+
+const environment = (machine: Machine, command: Command): Record<string, string> => {
+  const env: Record<string, string> = { ...machine.env }
+  for (const [name, value] of Object.entries(command.env ?? {})) {
+    if (value === undefined) delete env[name]
+    else env[name] = Redacted.isRedacted(value) ? Redacted.value(value) : value
+  }
+  return env
+}
+
+const find = (machine: Machine, command: Command): Effect.Effect<Program, ExecError.ExecError> => {
+  const [program] = command.argv
+  const cwd = command.cwd ?? "/"
+  const user = command.user?.split(":")[0]
+  const found = machine.find(command)
+  return !machine.directories.includes(cwd)
+    ? Effect.fail(ExecError.make(new ExecError.CwdNotFound({ cwd })))
+    : user !== undefined && !machine.users.includes(user)
+      ? Effect.fail(ExecError.make(new ExecError.UserNotFound({ user: command.user! })))
+      : machine.notExecutable.includes(program)
+        ? Effect.fail(ExecError.make(new ExecError.PermissionDenied({ program })))
+        : found === undefined
+          ? Effect.fail(ExecError.make(new ExecError.CommandNotFound({ program })))
+          : Effect.succeed(found)
+}
+
+/** Starts a command on the machine; the `owner` is the layer's scope, to which a lingering tree is left. */
+export const spawn = (
+  machine: Machine,
+  owner: Scope.Scope,
+  request: SpawnRequest
+): Effect.Effect<Running, ExecError.ExecError, Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.gen(function* () {
+      const { table } = machine
+      const { command } = request
+      const program = yield* find(machine, command)
+      const outputs = makeOutputs()
+      const stdin = makeInput()
+      if (request.stdin === "none") stdin.closeWriting()
+      const tree = makeTree(outputs, command.tty)
+      const leader = yield* start(table, {
+        program,
+        tree,
+        argv: command.argv,
+        env: environment(machine, command),
+        cwd: command.cwd ?? "/",
+        user: command.user?.split(":")[0] ?? machine.users[0]!,
+        stdin,
+        outputs: [1, 2],
+        scope: owner
+      })
+      const { pid } = leader.entry
+      yield* Effect.addFinalizer(() => {
+        outputs.closeReading()
+        return request.lingering === "leave" && !table.running.has(pid) ? Effect.void : killTree(table, tree, owner)
+      })
+      const gone = ExecError.make(new ExecError.ProcessExited({ id: request.id }))
+      const running: Running = {
+        pid,
+        pull: outputs.pull,
+        closeOutput: Effect.sync(outputs.closeReading),
+        write: (bytes) => Effect.flatMap(stdin.write(bytes), (written) => (written ? Effect.void : Effect.fail(gone))),
+        closeStdin: Effect.sync(stdin.closeWriting),
+        exited: Deferred.await(leader.status),
+        treeEmpty: tree.empty.await,
+        signal: (signal, scope) =>
+          scope === "tree" && signal === "SIGKILL"
+            ? killTree(table, tree, owner)
+            : Effect.suspend(() =>
+                Effect.forEach(
+                  scope === "process" ? [leader] : Array.from(tree.members),
+                  (member) => deliver(table, member, signal, owner),
+                  { discard: true }
+                )
+              )
+      }
+      return command.tty === undefined
+        ? running
+        : {
+            ...running,
+            resize: (size) =>
+              Effect.suspend(() => {
+                tree.tty.size = size
+                return running.signal("SIGWINCH", "tree")
+              })
+          }
+    })
+  )

@@ -1,0 +1,348 @@
+/**
+ * Running a command to its end.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { assert } from "@effect/vitest"
+import * as Exec from "effect-exec/Exec"
+import type { ExecEvent } from "effect-exec/ExecEvent"
+import * as Signal from "effect-exec/Signal"
+import { encode, residentMemory } from "../web.ts"
+import { type Chapter, testOf } from "./case.ts"
+import { collect, eventually, follow, outputOf, sameBytes } from "./facts.ts"
+
+const MiB = 1024 * 1024
+
+/** What `numbers` writes. */
+export const numberLines = (from: number, to: number): string => {
+  const lines: Array<string> = []
+  for (let n = from; n <= to; n++) lines.push(`${n}\n`)
+  return lines.join("")
+}
+
+/** What `numbers COUNT both` writes on one of the streams. */
+const alternating = (count: number, first: 1 | 501): Uint8Array => {
+  const blocks: Array<string> = []
+  for (let n = first; n <= count; n += 1000) blocks.push(numberLines(n, n + 499))
+  return encode(blocks.join(""))
+}
+
+/** C10, C11, C14: results, and their output. */
+export const results: Chapter = (target) => {
+  const test = testOf(target)
+  const { fixtures, capabilities } = target
+  return [
+    test("C10 run yields the whole result", ({ exec }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.numbers(1000, "both"))
+        assert.deepStrictEqual(result.status, { _tag: "Exited", code: 0 })
+        assert.strictEqual(result.exitCode, 0)
+        assert.strictEqual(result.stdout, numberLines(1, 500))
+        assert.strictEqual(result.stderr, numberLines(501, 1000))
+        sameBytes(result.stdoutBytes, encode(result.stdout), "stdoutBytes")
+        sameBytes(result.stderrBytes, encode(result.stderr), "stderrBytes")
+        assert.isAbove(result.pid, 0)
+        assert.isAtLeast(Duration.toMillis(result.duration), 0)
+        assert.isBelow(Duration.toMillis(result.duration), 30_000)
+        assert.strictEqual(result.endedBy, "self")
+        assert.isFalse(result.timedOut)
+        assert.isFalse(result.truncated)
+        assert.isFalse(result.incomplete)
+        assert.isTrue(result.ok)
+      })),
+    test("C10 every exit code is told as it is", ({ exec }) =>
+      Effect.forEach([0, 1, 2, 42, 126, 127, 128, 130, 137, 143, 255], (code) =>
+        Effect.map(exec.run(fixtures.exit(code)), (result) => {
+          assert.deepStrictEqual(result.status, { _tag: "Exited", code })
+          assert.strictEqual(result.exitCode, code)
+          assert.strictEqual(result.ok, code === 0)
+        })
+      )),
+    test("C10 a death by signal is told apart from an exit", ({ exec }) =>
+      Effect.forEach(["TERM", "KILL", "INT", "HUP", "USR1"] as const, (name) =>
+        Effect.map(exec.run(fixtures.killSelf(name)), (result) => {
+          const code = 128 + Signal.toNumber(`SIG${name}`)
+          if (capabilities.exit === "exact")
+            assert.deepStrictEqual(result.status, { _tag: "Signaled", signal: `SIG${name}` })
+          assert.strictEqual(result.exitCode, code)
+          assert.isFalse(result.ok)
+          assert.strictEqual(result.endedBy, "self")
+        })
+      )),
+    test("C10 bytes that are no text are kept as they are", ({ exec }) =>
+      Effect.gen(function* () {
+        const every = Uint8Array.from({ length: 256 }, (_, i) => i)
+        const out = yield* exec.run(fixtures.write(every, 1))
+        sameBytes(out.stdoutBytes, every, "stdout")
+        assert.strictEqual(out.stderrBytes.length, 0)
+        const err = yield* exec.run(fixtures.write(every, 2))
+        sameBytes(err.stderrBytes, every, "stderr")
+        assert.strictEqual(err.stdoutBytes.length, 0)
+        assert.include(out.stdout, "\uFFFD")
+      })),
+    test("C10 commands run side by side without disturbing each other", ({ exec }) =>
+      Effect.gen(function* () {
+        const words = Array.from({ length: 20 }, (_, i) => `word ${i}`)
+        const results = yield* Effect.forEach(words, (word) => exec.run(fixtures.echo([word])), { concurrency: 10 })
+        assert.deepStrictEqual(
+          results.map(({ stdout }) => stdout),
+          words.map((word) => `${word}\0`)
+        )
+      })),
+    test("C11 a non-zero exit is a success of the effect; orFail makes it a typed error with the result", ({ exec }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.exit(1))
+        assert.isFalse(result.ok)
+        const error = yield* Effect.flip(Exec.orFail(exec.run(fixtures.exit(9))))
+        if (error._tag !== "CommandFailed") return assert.fail(error.message)
+        assert.strictEqual(error.result.exitCode, 9)
+        assert.include(error.message, "9")
+        assert.isTrue((yield* Exec.orFail(exec.run(fixtures.exit(0)))).ok)
+      })),
+    test("C14 more than any pipe holds, on stdout", ({ exec }) =>
+      Effect.map(exec.run(fixtures.numbers(300_000)), (result) =>
+        sameBytes(result.stdoutBytes, encode(numberLines(1, 300_000)), "stdout")
+      )),
+    test("C14 more than any pipe holds, on stderr", ({ exec }) =>
+      Effect.map(exec.run(fixtures.numbers(300_000, 2)), (result) => {
+        sameBytes(result.stderrBytes, encode(numberLines(1, 300_000)), "stderr")
+        assert.strictEqual(result.stdoutBytes.length, 0)
+      })),
+    test("C14 more than any pipe holds, on both by turns", ({ exec }) =>
+      Effect.map(exec.run(fixtures.numbers(100_000, "both")), (result) => {
+        sameBytes(result.stdoutBytes, alternating(100_000, 1), "stdout")
+        sameBytes(result.stderrBytes, alternating(100_000, 501), "stderr")
+      }))
+  ]
+}
+
+/** C12: time limits. */
+export const timeouts: Chapter = (target) => {
+  const test = testOf(target)
+  const { fixtures } = target
+  const quick = { timeout: 400, grace: 300 }
+  return [
+    test("C12 the default is 30 s, visible and changeable in one place", ({ exec }) =>
+      Effect.gen(function* () {
+        const defaults = yield* Exec.Defaults
+        assert.strictEqual(Duration.toMillis(defaults.timeout), 30_000)
+        assert.strictEqual(Duration.toMillis(defaults.grace), 2000)
+        assert.strictEqual(Duration.toMillis(defaults.killDeadline), 5000)
+        assert.strictEqual(defaults.maxOutput, 10 * MiB)
+        assert.strictEqual(defaults.ring, MiB)
+        const result = yield* exec.run(fixtures.hang).pipe(Exec.withDefaults({ timeout: Duration.millis(400) }))
+        assert.isTrue(result.timedOut)
+      })),
+    test("C12 when it passes, the tree gets TERM and may end in its own way; the output so far is kept", ({ exec }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.graceful(7), { timeout: 1000, grace: "10 seconds" })
+        assert.strictEqual(result.stdout, "READY\nTERM\n")
+        assert.deepStrictEqual(result.status, { _tag: "Exited", code: 7 })
+        assert.isTrue(result.timedOut)
+        assert.strictEqual(result.endedBy, "timeout")
+        const zero = yield* exec.run(fixtures.graceful(0), { timeout: 1000, grace: "10 seconds" })
+        assert.strictEqual(zero.exitCode, 0)
+        assert.isFalse(zero.ok, "a timeout is not ok, whatever the exit code")
+      })),
+    test("C12 what ignores TERM is dead within the grace and 1 s", ({ exec, areDead }) =>
+      Effect.gen(function* () {
+        const process = yield* exec.spawn(fixtures.ignoreTerm, quick)
+        const started = yield* Clock.currentTimeMillis
+        const seen = yield* follow(process.events)
+        const exited = yield* seen.ended
+        const took = (yield* Clock.currentTimeMillis) - started
+        assert.strictEqual(seen.stdout(), "READY\n")
+        assert.strictEqual(exited.endedBy, "timeout")
+        if (target.capabilities.exit === "exact")
+          assert.deepStrictEqual(exited.status, { _tag: "Signaled", signal: "SIGKILL" })
+        assert.isAtLeast(took, quick.timeout + quick.grace - 50)
+        assert.isBelow(took, quick.timeout + quick.grace + 1000)
+        yield* areDead([process.pid])
+      })),
+    test("C12 a timeout ends the whole tree, and what of it ignores TERM", ({ exec, areDead }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.tree("stubborn"), { timeout: 1000, grace: 300 })
+        assert.isTrue(result.timedOut)
+        assert.isFalse(result.incomplete)
+        const pids = Array.from(result.stdout.matchAll(/PID (\d+)/g), ([, pid]) => Number(pid))
+        assert.strictEqual(pids.length, 3)
+        yield* areDead(pids)
+      })),
+    test("C12 a timeout works while nobody reads: the tree dies, then the rest comes, then the end", ({
+      exec,
+      areSoonDead
+    }) =>
+      Effect.gen(function* () {
+        const process = yield* exec.spawn(fixtures.flood(), { timeout: 500, grace: 300 })
+        yield* process.events.pipe(Stream.take(2), Stream.runDrain)
+        yield* areSoonDead([process.pid])
+        const rest = yield* collect(process.events)
+        const last = rest.at(-1)
+        assert.strictEqual(last?._tag === "Exited" && last.endedBy, "timeout")
+        const bytes = outputOf(rest, "Stdout")
+        assert.isAbove(bytes.length, 0)
+      })),
+    test("C12 Duration.infinity disables it", ({ exec }) =>
+      Effect.gen(function* () {
+        const stdin = Stream.fromEffect(Effect.delay(Effect.succeed(encode("late")), 600))
+        const result = yield* exec
+          .run(fixtures.cat, { stdin, timeout: Duration.infinity })
+          .pipe(Exec.withDefaults({ timeout: Duration.millis(100) }))
+        assert.isTrue(result.ok)
+        assert.strictEqual(result.stdout, "late")
+      }))
+  ].filter(({ title }) => !title.includes("infinity") || target.capabilities.stdin !== "none")
+}
+
+/** C13: a limit on output. */
+export const limits: Chapter = (target) => {
+  const test = testOf(target)
+  const { fixtures } = target
+  return [
+    test("C13 maxOutput ends the tree, and what is kept is exact", ({ exec, areDead }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.numbers(300_000), { maxOutput: 100_001 })
+        sameBytes(result.stdoutBytes, encode(numberLines(1, 300_000)).subarray(0, 100_001), "stdout")
+        assert.isTrue(result.truncated)
+        assert.strictEqual(result.endedBy, "maxOutput")
+        assert.isFalse(result.timedOut)
+        yield* areDead([result.pid])
+      })),
+    test("C13 maxOutput counts both streams together", ({ exec }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.numbers(100_000, "both"), { maxOutput: 50_000 })
+        assert.strictEqual(result.stdoutBytes.length + result.stderrBytes.length, 50_000)
+        const stdout = alternating(100_000, 1).subarray(0, result.stdoutBytes.length)
+        sameBytes(result.stdoutBytes, stdout, "stdout")
+        sameBytes(result.stderrBytes, alternating(100_000, 501).subarray(0, result.stderrBytes.length), "stderr")
+        assert.isTrue(result.truncated)
+      })),
+    test("C13 output of just that size is whole", ({ exec }) =>
+      Effect.gen(function* () {
+        const text = numberLines(1, 1000)
+        const result = yield* exec.run(fixtures.numbers(1000), { maxOutput: text.length })
+        assert.strictEqual(result.stdout, text)
+        assert.isFalse(result.truncated)
+        assert.strictEqual(result.endedBy, "self")
+        assert.isTrue(result.ok)
+        const none = yield* exec.run(fixtures.exit(0), { maxOutput: 0 })
+        assert.isFalse(none.truncated)
+      })),
+    test("C13 endless output ends at the default limit, in flat memory", ({ exec, areDead }) =>
+      Effect.gen(function* () {
+        const before = residentMemory()
+        const result = yield* exec.run(fixtures.flood(2))
+        assert.strictEqual(result.stderrBytes.length, 10 * MiB)
+        assert.isTrue(result.truncated)
+        const after = residentMemory()
+        if (before !== undefined) assert.isBelow(after! - before, 192 * MiB)
+        yield* areDead([result.pid])
+      }))
+  ]
+}
+
+/** C15: the exit is not the end of the file. */
+export const lingering: Chapter = (target) => {
+  const test = testOf(target)
+  const { fixtures, capabilities } = target
+  const escaping =
+    capabilities.tree === "group+descent"
+      ? "orphan"
+      : capabilities.tree === "group"
+        ? "session"
+        : fixtures.escapes
+          ? "escaped"
+          : undefined
+  const pidsOf = (text: string) => Array.from(text.matchAll(/PID (\d+)/g), ([, pid]) => Number(pid))
+  return [
+    test("C15 run returns at the exit, though a child holds the output; the child is killed", ({ exec, areDead }) =>
+      Effect.gen(function* () {
+        const started = yield* Clock.currentTimeMillis
+        const result = yield* exec.run(fixtures.tree("background", "exits"))
+        const took = (yield* Clock.currentTimeMillis) - started
+        assert.match(result.stdout, /^(PID \d+\n){2}hi\n$/)
+        assert.isTrue(result.ok)
+        assert.isFalse(result.incomplete)
+        assert.strictEqual(result.endedBy, "self")
+        assert.isBelow(took, 1000)
+        yield* areDead(pidsOf(result.stdout))
+      })),
+    test("C15 lingering kill, the default, does not wait for what children would still write", ({ exec, areDead }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.late)
+        assert.match(result.stdout, /^PID \d+\nearly\n$/)
+        yield* areDead(pidsOf(result.stdout))
+      })),
+    test("C15 lingering await waits for the tree and reads all of it", ({ exec }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.late, { lingering: "await" })
+        assert.match(result.stdout, /^PID \d+\nearly\nlate\n$/)
+        assert.isTrue(result.ok)
+        assert.isFalse(result.incomplete)
+      })),
+    test("C15 lingering await is ended by the timeout, its tree too", ({ exec, areDead }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.tree("background", "exits"), {
+          lingering: "await",
+          timeout: 700,
+          grace: 300
+        })
+        assert.isTrue(result.timedOut)
+        yield* areDead(pidsOf(result.stdout))
+      })),
+    test("C15 lingering leave lets it live, with its output closed", ({ exec, alive, cleanUp }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.tree("background", "exits"), { lingering: "leave" })
+        const pids = pidsOf(result.stdout)
+        yield* Effect.addFinalizer(() => Effect.ignore(cleanUp(pids)))
+        assert.match(result.stdout, /hi\n$/)
+        assert.isTrue(result.ok)
+        assert.deepStrictEqual(
+          yield* alive(pids),
+          pids.filter((pid) => pid !== result.pid)
+        )
+      })),
+    ...(escaping === undefined
+      ? []
+      : [
+          test("C15 what escaped and holds the output ends the drain, and the end says incomplete", ({
+            exec,
+            cleanUp
+          }) =>
+            Effect.gen(function* () {
+              const process = yield* exec.spawn(fixtures.tree(escaping, "exits"))
+              const seen = yield* follow(process.events)
+              yield* Effect.addFinalizer(() => Effect.ignore(Effect.suspend(() => cleanUp(seen.pids()))))
+              yield* seen.sees("hi\n")
+              const exit = yield* seen.ended
+              assert.isTrue(exit.incomplete)
+              assert.deepStrictEqual(exit.status, { _tag: "Exited", code: 0 })
+              assert.match(seen.stdout(), /^(PID \d+\n){2}hi\n$/)
+            }))
+        ]),
+    test("C15 outputs that are closed early are not the exit", ({ exec }) =>
+      Effect.gen(function* () {
+        const process = yield* exec.spawn(fixtures.closeOutput(5), { stdin: "open" })
+        const events: Array<ExecEvent> = []
+        yield* process.events.pipe(
+          Stream.runForEach((event) => Effect.sync(() => events.push(event))),
+          Effect.forkScoped
+        )
+        yield* eventually(
+          "READY",
+          Effect.sync(() => outputOf(events, "Stdout").length === 6)
+        )
+        assert.isTrue(yield* process.isRunning)
+        yield* Effect.sleep(300)
+        assert.isFalse(events.some(({ _tag }) => _tag === "Exited"))
+        yield* process.closeStdin
+        assert.deepStrictEqual(yield* process.wait, { _tag: "Exited", code: 5 })
+        yield* eventually(
+          "Exited",
+          Effect.sync(() => events.at(-1)?._tag === "Exited")
+        )
+      }))
+  ].filter(({ title }) => !title.includes("closed early") || capabilities.stdin !== "none")
+}
