@@ -33,8 +33,9 @@ export const make = ({ id }: Backend.SpawnRequest, child: Child, onExit: (tree: 
     tree.leaderExited = true
     // Now, while the number of the group certainly has not been given to others.
     Tree.isGone(tree)
-    Deferred.doneUnsafe(status, Effect.succeed(toStatus(code, signal, deadly)))
+    // Before whoever waits for the exit goes on, which happens within the next line, and closes the scope.
     onExit(tree)
+    Deferred.doneUnsafe(status, Effect.succeed(toStatus(code, signal, deadly)))
   })
 
   const failed = (sent: Signals.Sent, signal: Signal.Signal) =>
