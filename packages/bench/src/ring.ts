@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { RingStorage } from "../../exec/src/internal/ringStorage.ts"
+import { RingEffects } from "../../exec/src/internal/ringEffects.ts"
 import * as RingBuffer from "../../exec/src/RingBuffer.ts"
 
 const capacity = 1 << 20
@@ -107,16 +108,19 @@ const memory = () => {
     const { heapUsed, arrayBuffers } = process.memoryUsage()
     return heapUsed + arrayBuffers
   }
+  // All of them stay to the end: what a later collection frees of an earlier row would count against the later one.
+  const all: Array<ReadonlyArray<unknown>> = []
   const each = (name: string, make: () => unknown) => {
     const kept: Array<unknown> = Array.from({ length: count }, () => undefined)
+    all.push(kept)
     const before = used()
     for (let i = 0; i < count; i++) kept[i] = make()
     console.log(`${name.padEnd(34)} ${((used() - before) / count).toFixed(0)} B`)
-    return kept
   }
   console.log(`\nmemory of each of ${count} rings of 1 MiB capacity`)
   each("an object with one field", () => ({ a: 1 }))
   each("storage, idle", () => new RingStorage(capacity))
+  each("ring, idle", () => new RingEffects(capacity, "evict"))
   const scope = Scope.makeUnsafe()
   const one = Effect.provideService(RingBuffer.make({ capacity }), Scope.Scope, scope)
   each("ring in one shared scope, idle", () => Effect.runSync(one))
@@ -129,7 +133,7 @@ const memory = () => {
     ring.appendUnsafe(1, kilobyte)
     return ring
   })
-  Effect.runSync(Scope.close(scope, Exit.void))
+  if (all.length > 0) Effect.runSync(Scope.close(scope, Exit.void))
 }
 
 console.log(`append in steady state into ${capacity} B, medians of ${rounds} interleaved rounds`)

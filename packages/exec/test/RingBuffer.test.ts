@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
+import { MaxOpsBeforeYield } from "effect/Scheduler"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -210,7 +211,7 @@ const follows = (
         else assert.isUndefined(exit, "the writer waits")
       }
       appends = appends.filter((append) => append.fiber.pollUnsafe() === undefined)
-      const { storage } = ring.ring
+      const { storage } = ring
       assert.strictEqual(yield* ring.endOffset, model.end, "end")
       assert.strictEqual(yield* ring.size, model.count("left"), "size")
       assert.strictEqual(yield* ring.evicted, model.count("evicted"), "evicted")
@@ -552,7 +553,7 @@ describe("RingBuffer", () => {
       yield* ring.clear
       yield* ring.end
       assert.strictEqual(yield* ring.size, 0)
-      assert.strictEqual((ring as RingEffects).ring.storage.allocated, 0)
+      assert.strictEqual((ring as RingEffects).storage.allocated, 0)
     })
   )
 
@@ -575,14 +576,14 @@ describe("RingBuffer", () => {
       yield* ring.append(1, new Uint8Array(1 << 20))
       yield* ring.clear
       assert.strictEqual(yield* ring.evicted, 1 << 20)
-      assert.strictEqual((ring as RingEffects).ring.storage.allocated, 0)
+      assert.strictEqual((ring as RingEffects).storage.allocated, 0)
     })
   )
 
   it.effect("memory follows what is held: twice that and 1 KiB at most", () =>
     Effect.gen(function* () {
       const ring = yield* RingBuffer.make({ capacity: 1 << 20 })
-      const { storage } = (ring as RingEffects).ring
+      const { storage } = ring as RingEffects
       assert.strictEqual(storage.allocated, 0)
       for (const size of [1, 63, 64, 65, 1000, 5000, 70_000]) {
         yield* ring.append(1, new Uint8Array(size))
@@ -593,11 +594,48 @@ describe("RingBuffer", () => {
     })
   )
 
+  // A fiber that yields between any two steps lets an append, a take or the end come between a look and the wait.
+  it.effect.prop(
+    "C36 C37 no wake-up is lost wherever fibers yield",
+    {
+      ops: int(3, 14),
+      writerOps: int(3, 14),
+      capacity: int(1, 5),
+      block: int(0, 1),
+      sizes: Arbitrary.array(int(0, 7), { minLength: 1, maxLength: 12 })
+    },
+    ({ ops, writerOps, capacity, block, sizes }) =>
+      Effect.gen(function* () {
+        const ring = yield* RingBuffer.make({ capacity, overflow: block === 1 ? "block" : "evict" })
+        const read = Stream.runCollect(ring.from(0, { lag: block === 1 ? "block" : "skip" }))
+        const reader = yield* Effect.forkChild(Effect.provideService(read, MaxOpsBeforeYield, ops))
+        const write = Effect.andThen(
+          Effect.forEach(sizes, (size) => ring.append(1, new Uint8Array(size)), { discard: true }),
+          ring.end
+        )
+        const writer = yield* Effect.forkChild(Effect.provideService(write, MaxOpsBeforeYield, writerOps))
+        for (let i = 0; i < 2000 && (reader.pollUnsafe() === undefined || writer.pollUnsafe() === undefined); i++) {
+          yield* Effect.yieldNow
+          if (i > 1000) yield* ring.take
+        }
+        assert.isDefined(writer.pollUnsafe(), "the writer has finished")
+        assert.isDefined(reader.pollUnsafe(), "the reader has finished")
+        const items = yield* Fiber.join(reader)
+        const total = items.reduce((sum, item) => sum + ("to" in item ? item.to - item.from : item.bytes.length), 0)
+        assert.strictEqual(
+          total,
+          sizes.reduce((sum, size) => sum + size, 0)
+        )
+      }).pipe(Effect.scoped),
+    { arbitrary: { runs: 300 }, timeout: 60_000 }
+  )
+
   it.effect("offsets stay exact past 2^32", () =>
     Effect.gen(function* () {
       const ring = yield* RingBuffer.make({ capacity: 64 })
-      const { storage } = (ring as RingEffects).ring
-      storage.skip(2, 2 ** 40)
+      const { storage } = ring as RingEffects
+      storage.end += 2 ** 40
+      storage.runs.stderrBefore += 2 ** 40
       yield* ring.append(1, encode("a"))
       yield* ring.append(2, encode("b"))
       assert.deepStrictEqual(show(yield* ring.peek), [`1@${2 ** 40} a`, `2@${2 ** 40 + 1} b`])

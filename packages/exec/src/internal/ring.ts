@@ -32,7 +32,7 @@ const keptWhenEmpty = 512
 export class Ring {
   readonly storage: RingStorage
   readonly overflow: Overflow
-  taken = 0
+  takenBytes = 0
   ended = false
   closed = false
   // Held bytes before the take-cursor.
@@ -52,11 +52,11 @@ export class Ring {
   }
 
   /** What is before the cursor and was not taken. Counted by what is left over, so that evicting costs nothing. */
-  get evicted(): number {
-    return this.cursor - this.taken
+  get evictedBytes(): number {
+    return this.cursor - this.takenBytes
   }
 
-  get size(): number {
+  get left(): number {
     return this.storage.size - this.ahead
   }
 
@@ -64,20 +64,9 @@ export class Ring {
   offer(fd: 1 | 2, bytes: Uint8Array): number {
     if (this.ended || this.closed) return 0
     if (this.overflow === "block") return this.writers === undefined ? this.write(fd, bytes, 0) : 0
-    const { storage } = this
-    const { length } = bytes
-    if (length === 0) return 0
-    const unheld = length - storage.capacity
-    if (unheld > 0) {
-      storage.skip(fd, unheld)
-      storage.append(fd, bytes, unheld, length)
-    } else {
-      const excess = storage.excess(fd, length)
-      if (excess > 0) storage.drop(excess)
-      storage.append(fd, bytes, 0, length)
-    }
+    this.storage.push(fd, bytes)
     if (this.waiting !== undefined) this.wake()
-    return length
+    return bytes.length
   }
 
   /** Appends as there comes to be room, after those that wait already. */
@@ -94,14 +83,14 @@ export class Ring {
     this.pump()
   }
 
-  end(): void {
+  finish(): void {
     if (this.ended || this.closed) return
     this.ended = true
     this.refuse()
     this.wake()
   }
 
-  close(): void {
+  shut(): void {
     if (this.closed) return
     this.drain()
     this.storage.release(0)
@@ -116,13 +105,13 @@ export class Ring {
     const { cursor, storage } = this
     storage.chunks(cursor, storage.end, chunks)
     const stderrBefore = storage.stderrUpTo(cursor)
-    return { chunks, stdoutBefore: cursor - stderrBefore, stderrBefore, evicted: this.evicted, ended: this.ended }
+    return { chunks, stdoutBefore: cursor - stderrBefore, stderrBefore, evicted: this.evictedBytes, ended: this.ended }
   }
 
   /** Moves the take-cursor to the end. */
-  take(): void {
+  takeAll(): void {
     const { storage } = this
-    this.taken += this.size
+    this.takenBytes += this.left
     this.ahead = storage.size
     this.free(this.heldFrom())
     if (storage.size === 0) storage.release(keptWhenEmpty)
@@ -130,7 +119,7 @@ export class Ring {
   }
 
   /** Evicts all that was not taken, and what was kept for readers with it. */
-  clear(): void {
+  evictAll(): void {
     if (this.closed) return
     this.drain()
     this.storage.release(keptWhenEmpty)
@@ -196,7 +185,7 @@ export class Ring {
   // Block mode alone: what goes beyond the take-cursor was passed by every reader that holds, and so counts as taken.
   private free(to: number): void {
     const count = Math.max(0, to - this.storage.start)
-    this.taken += Math.max(0, count - this.ahead)
+    this.takenBytes += Math.max(0, count - this.ahead)
     this.ahead = Math.max(0, this.ahead - count)
     this.storage.drop(count)
   }

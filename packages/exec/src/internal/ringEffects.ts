@@ -9,7 +9,6 @@ import type * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ExecError from "../ExecError.ts"
-import type { Overflow } from "../ExecOptions.ts"
 import type { Chunk, FromOptions, Gap, Held, RingBuffer } from "../RingBuffer.ts"
 import { type Reader, Ring, type Writer } from "./ring.ts"
 
@@ -19,40 +18,31 @@ const invalid = (field: string, problem: string) => ExecError.make(new ExecError
 // Who is woken goes on from its own dispatcher: never on the stack of the writer, and once for all of one tick.
 const woken = Effect.yieldNow
 
-// Getters, for an effect held by each of ten thousand idle rings would cost more than the ring.
-export class RingEffects implements RingBuffer {
-  readonly ring: Ring
-
-  constructor(capacity: number, overflow: Overflow) {
-    this.ring = new Ring(capacity, overflow)
-  }
-
+// Getters, for an effect held by each of ten thousand idle rings would cost more than the ring; and one object with what
+// it decides, for the same reason.
+export class RingEffects extends Ring implements RingBuffer {
   get capacity(): number {
-    return this.ring.storage.capacity
-  }
-
-  get overflow(): Overflow {
-    return this.ring.overflow
+    return this.storage.capacity
   }
 
   append(fd: 1 | 2, bytes: Uint8Array): Effect.Effect<void, ExecError.ExecError> {
     return Effect.suspend(() => {
       if (this.refuses) return Effect.fail(this.refusal)
-      const length = this.ring.offer(fd, bytes)
+      const length = this.offer(fd, bytes)
       return length === bytes.length ? Effect.void : this.appendWaiting(fd, bytes, length)
     })
   }
 
   appendUnsafe(fd: 1 | 2, bytes: Uint8Array): number {
-    return this.ring.offer(fd, bytes)
+    return this.offer(fd, bytes)
   }
 
   get end(): Effect.Effect<void> {
-    return Effect.sync(() => this.ring.end())
+    return Effect.sync(() => this.finish())
   }
 
   get close(): Effect.Effect<void> {
-    return Effect.sync(() => this.ring.close())
+    return Effect.sync(() => this.shut())
   }
 
   get take(): Effect.Effect<ReadonlyArray<Chunk>, ExecError.ExecError> {
@@ -65,18 +55,16 @@ export class RingEffects implements RingBuffer {
 
   takeWith<A>(f: (held: Held) => A): Effect.Effect<A, ExecError.ExecError> {
     return Effect.suspend(() => {
-      if (this.ring.closed) return Effect.fail(closed("ring buffer"))
-      const result = f(this.ring.held())
+      if (this.closed) return Effect.fail(closed("ring buffer"))
+      const result = f(this.held())
       // After `f`: when that throws, nothing was taken.
-      this.ring.take()
+      this.takeAll()
       return Effect.succeed(result)
     })
   }
 
   peekWith<A>(f: (held: Held) => A): Effect.Effect<A, ExecError.ExecError> {
-    return Effect.suspend(() =>
-      this.ring.closed ? Effect.fail(closed("ring buffer")) : Effect.succeed(f(this.ring.held()))
-    )
+    return Effect.suspend(() => (this.closed ? Effect.fail(closed("ring buffer")) : Effect.succeed(f(this.held()))))
   }
 
   from(offset: number, options?: FromOptions): Stream.Stream<Chunk | Gap, ExecError.ExecError> {
@@ -95,8 +83,8 @@ export class RingEffects implements RingBuffer {
         const pull = Effect.succeed(this.pull(reader))
         if (!holds) return pull
         return Effect.suspend(() => {
-          this.ring.hold(reader)
-          const unhold = Effect.sync(() => this.ring.unhold(reader))
+          this.hold(reader)
+          const unhold = Effect.sync(() => this.unhold(reader))
           return Effect.andThen(Scope.addFinalizer(scope, unhold), pull)
         }).pipe(Effect.uninterruptible)
       })
@@ -104,31 +92,31 @@ export class RingEffects implements RingBuffer {
   }
 
   get clear(): Effect.Effect<void> {
-    return Effect.sync(() => this.ring.clear())
+    return Effect.sync(() => this.evictAll())
   }
 
   get size(): Effect.Effect<number> {
-    return Effect.sync(() => this.ring.size)
+    return Effect.sync(() => this.left)
   }
 
   get endOffset(): Effect.Effect<number> {
-    return Effect.sync(() => this.ring.storage.end)
+    return Effect.sync(() => this.storage.end)
   }
 
   get evicted(): Effect.Effect<number> {
-    return Effect.sync(() => this.ring.evicted)
+    return Effect.sync(() => this.evictedBytes)
   }
 
   get taken(): Effect.Effect<number> {
-    return Effect.sync(() => this.ring.taken)
+    return Effect.sync(() => this.takenBytes)
   }
 
   private get refuses(): boolean {
-    return this.ring.ended || this.ring.closed
+    return this.ended || this.closed
   }
 
   private get refusal(): ExecError.ExecError {
-    return closed(this.ring.closed ? "ring buffer" : "ring buffer's writing end")
+    return closed(this.closed ? "ring buffer" : "ring buffer's writing end")
   }
 
   // Enqueuing tries once more: room may have come since the offer, and nobody would tell us.
@@ -136,27 +124,26 @@ export class RingEffects implements RingBuffer {
     return Effect.callback((resume) => {
       const done = (written: boolean) => resume(written ? woken : Effect.suspend(() => Effect.fail(this.refusal)))
       const writer: Writer = { fd, bytes, at, done }
-      this.ring.enqueue(writer)
-      return Effect.sync(() => this.ring.dequeue(writer))
+      this.enqueue(writer)
+      return Effect.sync(() => this.dequeue(writer))
     })
   }
 
   private pull(reader: Reader): Pull.Pull<Arr.NonEmptyReadonlyArray<Chunk | Gap>, ExecError.ExecError> {
-    const { ring } = this
     const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Chunk | Gap>, ExecError.ExecError> = Effect.suspend(() => {
-      if (!ring.closed) {
-        const items = ring.advance(reader)
+      if (!this.closed) {
+        const items = this.advance(reader)
         if (Arr.isReadonlyArrayNonEmpty(items)) return Effect.succeed(items)
       }
-      if (ring.ended && reader.at >= ring.storage.end) return Cause.done()
-      return ring.closed ? Effect.fail(closed("ring buffer")) : Effect.flatMap(changed, () => pull)
+      if (this.ended && reader.at >= this.storage.end) return Cause.done()
+      return this.closed ? Effect.fail(closed("ring buffer")) : Effect.flatMap(changed, () => pull)
     })
     const changed = Effect.callback<void>((resume) => {
       // Something may have come since this reader looked, and nobody would tell it.
-      if (ring.isReady(reader)) return resume(Effect.void)
+      if (this.isReady(reader)) return resume(Effect.void)
       const wake = () => resume(woken)
-      ring.onChange(wake)
-      return Effect.sync(() => ring.offChange(wake))
+      this.onChange(wake)
+      return Effect.sync(() => this.offChange(wake))
     })
     return pull
   }

@@ -61,7 +61,8 @@ export class RingRuns {
 
   /** The offset of the i-th change. */
   at(i: number): number {
-    return this.offsets[(this.first + i) % this.offsets.length]!
+    const index = this.first + i
+    return this.offsets[index < this.offsets.length ? index : index - this.offsets.length]!
   }
 
   /** The stream of the bytes after `i` changes. */
