@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config"
 
-/** One lane per package: `vitest --project exec` runs one. */
+/** One lane per package: `pnpm test --project exec` runs one. */
 const lane = (name: string, options?: { readonly testTimeout?: number }) => ({
   extends: true as const,
   test: { name, root: `packages/${name}`, include: ["test/**/*.test.ts"], ...options }
@@ -8,6 +8,11 @@ const lane = (name: string, options?: { readonly testTimeout?: number }) => ({
 
 export default defineConfig({
   test: {
-    projects: [lane("exec"), lane("testing"), lane("local", { testTimeout: 30_000 })]
+    projects: [
+      lane("exec"),
+      lane("testing", { testTimeout: 30_000 }),
+      lane("local", { testTimeout: 30_000 }),
+      { extends: true, test: { name: "examples", root: "scratchpad", include: ["*.test.ts"], testTimeout: 60_000 } }
+    ]
   }
 })

@@ -102,7 +102,7 @@ export class StartFailed extends Schema.TaggedError<StartFailed>()("StartFailed"
     return this.detail.code !== undefined && transientErrnos.has(this.detail.code)
   }
   override get message(): string {
-    return `${this.program} could not be started: ${this.detail.code ?? "cause unknown"}${because(this)}`
+    return `The program ${this.program} could not be started: ${this.detail.code ?? "cause unknown"}${because(this)}`
   }
 }
 
@@ -252,7 +252,7 @@ export class StdinFailed extends Schema.TaggedError<StdinFailed>()("StdinFailed"
 export class Closed extends Schema.TaggedError<Closed>()("Closed", { what: Schema.String, ...detail }) {
   readonly isRetryable = false
   override get message(): string {
-    return `${this.what} was closed`
+    return `The ${this.what} was closed`
   }
 }
 

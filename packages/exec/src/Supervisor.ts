@@ -40,7 +40,7 @@ export interface Supervisor {
   readonly events: Stream.Stream<readonly [ProcessId.ProcessId, ExecEvent], ExecError.ExecError>
 }
 
-const closed = ExecError.make(new ExecError.Closed({ what: "The layer that owned these processes" }))
+const closed = ExecError.make(new ExecError.Closed({ what: "layer that owned these processes" }))
 
 const info = (process: Detached): ProcessInfo => ({
   id: process.id,

@@ -37,7 +37,7 @@ export interface Scopes {
   readonly ring: Scope.Closeable
 }
 
-const closed = ExecError.make(new ExecError.Closed({ what: "The layer that owned this process" }))
+const closed = ExecError.make(new ExecError.Closed({ what: "layer that owned this process" }))
 
 const toEvent = (item: RingBuffer.Chunk | RingBuffer.Gap): ExecEvent =>
   item._tag === "Gap" ? item : { _tag: item.fd === 1 ? "Stdout" : "Stderr", offset: item.offset, bytes: item.bytes }

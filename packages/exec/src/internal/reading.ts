@@ -69,7 +69,7 @@ export class Reading<E> {
   }
 
   private nextOutput(): EventPull<E> {
-    if (this.released) return Effect.fail(ExecError.make(new ExecError.Closed({ what: "The scope of this process" })))
+    if (this.released) return Effect.fail(ExecError.make(new ExecError.Closed({ what: "scope of this process" })))
     const output = this.outputs[this.taken]
     if (output === undefined)
       return Effect.andThen(
