@@ -65,6 +65,7 @@ struct command {
   struct supervisor *supervisor; // NULL once its tree is empty
   struct output out[2];
   struct input in;
+  uint32_t unanswered;           // signals
   int result_error;
   uint8_t *result;
   uint32_t result_length;
@@ -77,7 +78,7 @@ extern struct agent {
   uint32_t features, chosen;
   struct rlimit own_nofile;
   bool hello_done;
-  uint32_t command_count, signals_waiting, enlarged_count;
+  uint32_t command_count, enlarged_count;
 } agent;
 
 // main.c
@@ -121,6 +122,12 @@ void input_open(struct input *input, struct command *command, int fd);
 enum refusal input_data(struct input *input, const uint8_t *bytes, uint32_t length);
 void input_eof(struct input *input);
 void input_close(struct input *input);
+
+// signals.c: SIGNAL frames and their answers
+void signal_request(const struct request *request);
+void signal_answered(struct supervisor *supervisor, const struct report *report);
+void signals_lost(struct supervisor *supervisor);
+void signals_tree_empty(uint32_t command);
 
 // supervisors.c: the pool of helper processes
 struct supervisor *supervisor_acquire(const uint8_t *payload, uint32_t length);

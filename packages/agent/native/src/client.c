@@ -4,7 +4,6 @@
 #include "out.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,34 +38,6 @@ static void pong(uint32_t nonce) {
   out_push(bytes, frame_end(&frame));
 }
 
-static void signaled(const struct request *request, int error) {
-  agent.signals_waiting++;
-  command_report(&(struct supervisor){.socket = -1},
-                 &(struct report){.kind = REPORT_SIGNALED, .command = request->command, .request = request->signal.request, .error = error}, NULL, 0);
-}
-
-static void send_signal(const struct request *request) {
-  enum { MAX_WAITING = 1024 };
-  struct command *command = command_find(request->command);
-  bool kills_tree = request->signal.scope == SCOPE_TREE && request->signal.signal == SIGKILL;
-  if (command == NULL || (command->supervisor == NULL && !command->lost)) {
-    // An empty tree is what KILL wants; for a command that nobody knows it would be a false comfort.
-    signaled(request, command && kills_tree ? 0 : ESRCH);
-  } else if (command->is_file) {
-    if (request->signal.signal == SIGKILL) kill(command->supervisor->pid, SIGKILL);
-    signaled(request, request->signal.signal == SIGKILL ? 0 : EINVAL);
-  } else if (command->lost) {
-    signaled(request, kills_tree ? 0 : ESRCH); // the agent is killing it already
-  } else if (agent.signals_waiting >= MAX_WAITING) {
-    signaled(request, EAGAIN);
-  } else {
-    struct order order = {.kind = ORDER_SIGNAL, .command = command->id, .request = request->signal.request,
-                          .signal = request->signal.signal, .scope = request->signal.scope};
-    if (supervisor_order(command->supervisor, &order, NULL, 0, NULL, 0)) agent.signals_waiting++;
-    else signaled(request, errno == EPIPE || errno == ECONNRESET ? ESRCH : EAGAIN);
-  }
-}
-
 static void on_streams(struct command *command, uint8_t kind, uint8_t streams) {
   for (int i = 0; i < 2; i++) {
     if (!(streams & (2 << i))) continue;
@@ -91,7 +62,7 @@ static enum refusal carry_out(const struct request *request, const uint8_t *payl
     return ACCEPTED;
   }
   if (request->kind == C_SIGNAL) {
-    send_signal(request);
+    signal_request(request);
     return ACCEPTED;
   }
   struct command *command = command_find(request->command);

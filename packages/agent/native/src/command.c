@@ -120,7 +120,7 @@ static void tell_exit(struct command *command, int status, uint64_t nanoseconds,
 }
 
 static void settle(struct command *command) {
-  bool ended = command->out[0].fd < 0 && command->out[1].fd < 0;
+  bool ended = command->out[0].fd < 0 && command->out[1].fd < 0 && command->unanswered == 0;
   if (command->is_file) {
     if (command->result_known && ended) tell_result(command);
     return;
@@ -268,20 +268,10 @@ static void result(struct command *command, int error, const uint8_t *bytes, siz
   command_settle_later(command);
 }
 
-static void signaled(const struct report *report) {
-  agent.signals_waiting--;
-  uint8_t buffer[HEADER_SIZE + 64];
-  struct frame frame = frame_begin(buffer, A_SIGNALED, report->command);
-  put_u32(&frame, report->request);
-  put_u32(&frame, (uint32_t)report->value);
-  put_error(&frame, report->error);
-  out_push(buffer, frame_end(&frame));
-}
-
 void command_report(struct supervisor *supervisor, const struct report *report, const uint8_t *extra, size_t extra_length) {
   struct command *command = supervisor->command;
   if (report->kind == REPORT_SIGNALED) {
-    signaled(report); // may come when the command is already over
+    signal_answered(supervisor, report); // perhaps about the command before
     return;
   }
   if (command == NULL || command->id != report->command) return;
@@ -312,10 +302,9 @@ void command_supervisor_died(struct command *command, int status) {
     // A helper only dies in the middle of an operation when the client gave that up.
     output_close(&command->out[0]);
     result(command, ECANCELED, NULL, 0);
-  } else if (!command->started) {
-    tell_failed(command, STAGE_FORK, EOWNERDEAD);
   } else {
-    tell_exit(command, status, 0, true);
+    // Not even STARTED was said: it may run all the same, so that FAILED, too, waits until nothing is left.
+    if (command->started) tell_exit(command, status, 0, true);
     command->lost = true;
     command->lost_next = lost;
     lost = command;
@@ -333,7 +322,9 @@ bool commands_sweep(void) {
   while (lost) {
     struct command *command = lost;
     lost = command->lost_next;
-    tell_empty(command);
+    if (command->started) tell_empty(command);
+    else tell_failed(command, STAGE_FORK, EOWNERDEAD);
+    signals_tree_empty(command->id);
   }
   return false;
 }

@@ -28,7 +28,6 @@ static bool take_reports(struct supervisor *supervisor) {
     if (length < 0) return errno == EAGAIN || errno == EINTR;
     if (length < (ssize_t)sizeof(struct report)) return false;
     command_report(supervisor, &buffer.report, buffer.bytes + sizeof(struct report), (size_t)length - sizeof(struct report));
-    // Released to the pool or not: it stays watched, so that nothing is lost by looking once more.
   }
 }
 
@@ -113,12 +112,14 @@ bool supervisor_order(struct supervisor *supervisor, const struct order *order, 
 
 void supervisor_release(struct supervisor *supervisor) {
   supervisor->command = NULL;
-  if (idle_count < MAX_IDLE && supervisor->socket >= 0) {
+  if (supervisor->socket < 0) return;
+  if (idle_count < MAX_IDLE) {
     supervisor->next = idle;
     idle = supervisor;
     idle_count++;
   } else {
-    drop_socket(supervisor); // which makes it end
+    // Makes it end, but not before what it still had to say has been read.
+    shutdown(supervisor->socket, SHUT_WR);
   }
 }
 
@@ -143,6 +144,7 @@ static void died(struct supervisor *supervisor, int status) {
   if (supervisor->all_previous) supervisor->all_previous->all_next = supervisor->all_next;
   else all = supervisor->all_next;
   if (supervisor->all_next) supervisor->all_next->all_previous = supervisor->all_previous;
+  signals_lost(supervisor);
   if (supervisor->command) command_supervisor_died(supervisor->command, status);
   free(supervisor);
 }

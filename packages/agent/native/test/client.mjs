@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 
 export const here = fileURLToPath(new URL(".", import.meta.url))
 // Words of one program, e.g. "qemu-aarch64-static bin/agent-linux-arm64".
-export const agentCommand = (process.env.AGENT ?? `${here}../build/agent-sanitized`).split(" ")
+export const agentCommand = (process.env.AGENT ?? `${here}../.cache/agent-sanitized`).split(" ")
 
 export const C = {
   HELLO: 1, START: 2, STDIN: 3, STDIN_EOF: 4, CREDIT: 5, SIGNAL: 6, DISCARD: 7, CLOSE_OUTPUT: 8, RESIZE: 9,
