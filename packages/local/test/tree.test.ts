@@ -132,6 +132,31 @@ os._exit(0)`
       yield* Fiber.join(empty)
     })
   )
+  it.live("not while it moves on to another pid whenever it is looked at", () =>
+    Effect.gen(function* () {
+      const done = Path.join(yield* temporary, "done")
+      // Each one starts the next and exits; whoever is last says so. A zombie that nobody waits for keeps the group.
+      const hop = `if [ "$1" -gt 0 ]; then sh -c "$0" "$0" $(($1 - 1)) & else echo x > '${done}'; fi`
+      const python = `
+import os, sys, time
+if os.fork() == 0:
+    if os.fork() == 0:
+        os._exit(0)
+    os.setsid()
+    print(os.getpid(), flush=True)
+    os.close(1)
+    os.close(2)
+    time.sleep(1000)
+os.spawnvp(os.P_NOWAIT, "sh", ["sh", "-c", sys.argv[1], sys.argv[1], "400"])
+os._exit(0)`
+      const running = yield* spawn(Command.make("python3", ["-c", python, hop]))
+      const [keeper] = numbers(yield* readUntil(running, /\n/)) as [number]
+      yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(keeper, "SIGKILL")))
+      yield* running.exited
+      yield* running.treeEmpty
+      assert.isTrue(Fs.existsSync(done))
+    })
+  )
   it.live("a process whose first thread has ended is not", () =>
     Effect.gen(function* () {
       const python = `

@@ -2,10 +2,17 @@
  * Reading `/proc`. Where there is none (macOS), `snapshot` gives `undefined` and the tree is the process group alone.
  */
 import * as Fs from "node:fs"
-import { parse, type ProcStat } from "./procStat.ts"
+import { isAlive, parse, type ProcStat } from "./procStat.ts"
 
-/** All processes that can be seen, by pid. */
-export type Snapshot = ReadonlyMap<number, ProcStat>
+/** A look at all processes. */
+export interface Snapshot {
+  readonly processes: ReadonlyMap<number, ProcStat>
+  /**
+   * Whether nobody can have been missed. A process that starts another and exits, again and again, may be at a new pid
+   * whenever its old one is looked at; then only the dead ones are found.
+   */
+  readonly settled: boolean
+}
 
 /** Whether this system tells about its processes in `/proc`. */
 export const available = process.platform === "linux" && Fs.existsSync("/proc/self/stat")
@@ -37,19 +44,34 @@ const isPid = (name: string): boolean => name.charCodeAt(0) >= 48 && name.charCo
 
 // Some 300 processes; after that others have their turn, because a host may run ten thousand.
 const sliceMillis = 4
+// A host on which somebody always starts and exits in between is looked at again later, by whoever needs to be sure.
+const maxLists = 8
 
 const scan = (done: (snapshot: Snapshot) => void): void => {
-  const found = new Map<number, ProcStat>()
-  const names = Fs.readdirSync("/proc").filter(isPid)
+  const processes = new Map<number, ProcStat>()
+  let lists = 0
+  let names: ReadonlyArray<string> = []
   let index = 0
-  const slice = () => {
+  let missed = false
+  const slice = (): void => {
     const until = performance.now() + sliceMillis
-    while (index < names.length) {
-      const stat = read(names[index++]!)
-      if (stat !== undefined) found.set(stat.pid, stat)
-      if ((index & 31) === 0 && performance.now() > until) return void setImmediate(slice)
+    for (;;) {
+      while (index < names.length) {
+        const stat = read(names[index++]!)
+        if (stat !== undefined) processes.set(stat.pid, stat)
+        if (stat === undefined || !isAlive(stat)) missed = true
+        if ((index & 31) === 0 && performance.now() > until) return void setImmediate(slice)
+      }
+      // A pid is listed before it is read, and whoever had it may have gone on to a new one in between. The list is in
+      // the order of the pids, and new ones are higher: when all that is new in it was alive when it was read, nobody
+      // slipped through.
+      if (lists > 1 && !missed) return done({ processes, settled: true })
+      if (lists === maxLists) return done({ processes, settled: false })
+      lists++
+      names = Fs.readdirSync("/proc").filter((name) => isPid(name) && !processes.has(Number(name)))
+      index = 0
+      missed = false
     }
-    return done(found)
   }
   slice()
 }

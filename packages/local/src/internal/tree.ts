@@ -43,9 +43,9 @@ export const members = (tree: Tree, all: Procfs.Snapshot): ReadonlyArray<ProcSta
   // after the leader's end is a stranger, and the group was gone before.
   if (tree.leaderExited && !tree.groupGone && Procfs.read(tree.leader) !== undefined) tree.groupGone = true
   const found = new Set<ProcStat>()
-  for (const stat of all.values()) if (isAlive(stat) && isOurs(tree, stat)) found.add(stat)
+  for (const stat of all.processes.values()) if (isAlive(stat) && isOurs(tree, stat)) found.add(stat)
   if (found.size > 0) {
-    const children = Map.groupBy(all.values(), (stat) => stat.ppid)
+    const children = Map.groupBy(all.processes.values(), (stat) => stat.ppid)
     // A set that grows while one walks through it: the children's children come in their turn.
     for (const stat of found) {
       for (const child of children.get(stat.pid) ?? []) if (isAlive(child)) found.add(child)
@@ -73,9 +73,9 @@ export const isEmpty = async (tree: Tree): Promise<boolean> => {
 export const noneLeft = (tree: Tree, alive: ReadonlyArray<ProcStat>, all: Procfs.Snapshot): boolean => {
   if (alive.length > 0 || !tree.leaderExited) return false
   if (tree.groupGone || isGone(tree)) return true
-  // What keeps the group's number is zombies, which are as good as gone. Where not even those can be seen (a `/proc`
-  // that hides the processes of other users), somebody lives who cannot be looked at.
-  tree.groupGone = Array.from(all.values()).some((stat) => stat.pgrp === tree.leader || stat.session === tree.leader)
+  // What keeps the group's number is zombies, which are as good as gone, if it is sure that nobody was missed. Where not
+  // even those can be seen (a `/proc` that hides the processes of other users), somebody lives who cannot be looked at.
+  tree.groupGone = all.settled && Array.from(all.processes.values()).some((stat) => stat.pgrp === tree.leader)
   return tree.groupGone
 }
 
