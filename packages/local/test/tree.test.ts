@@ -23,8 +23,9 @@ describe("SIGKILL to the tree", () => {
     "C44 ends the group, a setsid'd child, and a job with a group of its own; and returns when they are gone",
     () =>
       Effect.gen(function* () {
-        const script =
-          "sleep 1001 & echo $!; setsid sh -c 'sleep 1002 & echo $$ $!; wait' & set -m; sleep 1003 & echo $!; wait"
+        // The job's parent is gone, and its group is its own: only the session leads to it.
+        const job = "import os, time; os.setpgid(0, 0); print(os.getpid(), flush=True); time.sleep(1003)"
+        const script = `sleep 1001 & echo $!; setsid sh -c 'sleep 1002 & echo $$ $!; wait' & (python3 -c '${job}' &); wait`
         const running = yield* spawn(Command.shell(script))
         const pids = [running.pid, ...numbers(yield* readUntil(running, /(\d+\s+){4}/))]
         assert.strictEqual(pids.length, 5)
@@ -272,6 +273,19 @@ describe("when the scope closes", () => {
       )
       assert.deepStrictEqual(pids.filter(alive), [])
       yield* close
+    })
+  )
+})
+
+describe("under TestClock", () => {
+  it.effect("a tree ends, and is seen to be empty, although virtual time stands still", () =>
+    Effect.gen(function* () {
+      const running = yield* spawn(Command.shell("sleep 1000 & echo $!; wait"))
+      const pids = [running.pid, ...numbers(yield* readUntil(running, /\n/))]
+      const empty = yield* Effect.forkChild(running.treeEmpty, { startImmediately: true })
+      yield* running.signal("SIGKILL", "tree")
+      yield* Fiber.join(empty)
+      assert.deepStrictEqual(pids.filter(alive), [])
     })
   )
 })
