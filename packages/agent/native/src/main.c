@@ -136,7 +136,7 @@ static bool set_up(void) {
   if (fcntl(STDERR_FILENO, F_GETFD) < 0) open("/dev/null", O_RDWR); // so that no pipe becomes number 2
   fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
   fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
-  fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 1 << 20); // one pipe that carries everything; not permitted or not a pipe is fine
+  fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 1 << 18); // it carries everything; larger leaves the cache. Not permitted, or no pipe, is fine
   raise_file_limit();
   listen_to_signals();
   open_null();

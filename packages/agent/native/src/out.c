@@ -10,7 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { SIZE = 2 << 20, DATA_MARK = 512 << 10, LOW_MARK = 256 << 10, REQUEST_MARK = 1 << 20 };
+enum { SIZE = 2 << 20, DATA_MARK = 128 << 10, LOW_MARK = 64 << 10, REQUEST_MARK = 1 << 20 };
 
 static uint8_t ring[SIZE];
 static size_t head, used; // `head` is the oldest byte

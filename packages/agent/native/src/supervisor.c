@@ -43,7 +43,7 @@ static struct {
   uint64_t started;
   bool killing, doomed;
   unsigned rounds;
-  uint32_t kill_count;             // processes killed for the requests below
+  uint32_t killed;                 // processes that ended since the first of the requests below
   uint32_t kills[MAX_KILLS];       // their numbers, answered when the tree is empty
   unsigned kills_waiting;
 } job;
@@ -68,7 +68,7 @@ static void report_signaled(uint32_t command, uint32_t request, uint32_t count, 
 static void became_empty(void) {
   if (job.command != 0) {
     report(&(struct report){.kind = REPORT_EMPTY, .command = job.command}, NULL, 0);
-    for (unsigned i = 0; i < job.kills_waiting; i++) report_signaled(job.command, job.kills[i], job.kill_count, 0);
+    for (unsigned i = 0; i < job.kills_waiting; i++) report_signaled(job.command, job.kills[i], job.killed, 0);
   }
   if (job.doomed) _exit(0);
   if (job.killing) setpriority(PRIO_PROCESS, 0, own_priority); // the next command inherits it
@@ -79,6 +79,7 @@ static void reap(void) {
   for (;;) {
     int status;
     pid_t pid = waitpid(-1, &status, WNOHANG);
+    if (pid > 0 && job.killing) job.killed++;
     if (pid > 0 && pid == job.main) {
       job.main = 0;
       report(&(struct report){.kind = REPORT_EXIT, .command = job.command, .value = status, .nanoseconds = now() - job.started}, NULL, 0);
@@ -94,8 +95,7 @@ static void reap(void) {
 static void kill_round(void) {
   int killed = tree_signal(&(struct walk){.signal = SIGKILL});
   // Without /proc only what is known by number can be reached; the rest of the tree still is waited for.
-  if (killed < 0) killed = job.main != 0 && kill(-job.main, SIGKILL) == 0;
-  job.kill_count += (uint32_t)killed;
+  if (killed < 0 && job.main != 0) kill(-job.main, SIGKILL);
   job.rounds++;
 }
 

@@ -233,7 +233,7 @@ void put_u32(struct frame *frame, uint32_t value) { put(frame, value, 4); }
 void put_u64(struct frame *frame, uint64_t value) { put(frame, value, 8); }
 
 void put_bytes(struct frame *frame, const void *bytes, size_t length) {
-  memcpy(frame->at, bytes, length);
+  if (length > 0) memcpy(frame->at, bytes, length); // nothing may also be NULL
   frame->at += length;
 }
 

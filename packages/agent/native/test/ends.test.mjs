@@ -70,7 +70,7 @@ test("process and group are what they say", async () => {
   assert.equal((await agent.signal(id, SIG.TERM, GROUP)).count, 1)
   await eventually(() => processesWith(m).length === 1)
   assert.equal((await agent.signal(id, SIG.TERM, GROUP)).error, "ESRCH")
-  assert.equal((await agent.signal(id, SIG.KILL, TREE)).count, 1)
+  assert.equal((await agent.signal(id, SIG.KILL, TREE)).count, 1, "ended")
   await agent.fact(id, "CLOSED")
   assert.equal((await agent.signal(id, SIG.KILL, TREE)).error, "ESRCH")
 })
@@ -160,8 +160,13 @@ test("SIGKILL of the agent while a supervisor is stopped: the kernel wakes it", 
   const id = a.sh(`echo $PPID; sleep ${m} & sleep ${m}`)
   await a.said(id, "\n")
   const supervisor = Number(a.bytes(id).toString())
+  const agentPid = (await a.fact(0, "HELLO")).pid
+  const isStopped = (pid) => / T /.test(readFileSync(`/proc/${pid}/stat`, "latin1"))
+  process.kill(agentPid, "SIGSTOP") // else it would continue its supervisor
+  await eventually(() => isStopped(agentPid))
   process.kill(supervisor, "SIGSTOP")
-  process.kill((await a.fact(0, "HELLO")).pid, "SIGKILL")
+  await eventually(() => isStopped(supervisor))
+  process.kill(agentPid, "SIGKILL")
   await a.ended
   await eventually(() => processesWith(m).length === 0 && !isAlive(supervisor))
 })
