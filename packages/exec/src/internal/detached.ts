@@ -74,7 +74,7 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
   get pump(): Effect.Effect<void> {
     let beyondCap: Gap | undefined
     const { pull } = this.supervised.reading
-    const step = Effect.flatMap(pull, ([event]): Effect.Effect<void, ExecError.ExecError> => {
+    const step = Effect.flatMap(pull, ([event]): Effect.Effect<unknown, ExecError.ExecError> => {
       switch (event._tag) {
         case "Stdout":
         case "Stderr":
@@ -83,7 +83,8 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
           beyondCap = event
           return Effect.void
         case "Exited":
-          return Effect.asVoid(Deferred.succeed(this.final, { exited: event, beyondCap }))
+          // The ring first: whoever knows of the end may count on having all of the output.
+          return Effect.andThen(this.ring.end, Deferred.succeed(this.final, { exited: event, beyondCap }))
         case "Started":
           return Effect.void
       }

@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
 import * as Pull from "effect/Pull"
-import * as Semaphore from "effect/Semaphore"
 import type { Output } from "../Backend.ts"
 import * as ExecError from "../ExecError.ts"
 import type { ExecEvent } from "../ExecEvent.ts"
@@ -36,8 +35,9 @@ export class Reading<E> {
   private discarded = 0
   private incomplete = false
   private released = false
-  // Open while somebody waits for bytes; counts how often somebody began to.
-  private readonly wanted = Latch.makeUnsafe(false)
+  // The backend may be pulled by one at a time: `idle` is open while nobody does, `busy` while somebody waits for bytes.
+  private readonly idle = Latch.makeUnsafe(true)
+  private readonly busy = Latch.makeUnsafe(false)
   private pulls = 0
 
   constructor(ending: Ending<E>, fork: (effect: Effect.Effect<void>) => Effect.Effect<unknown>) {
@@ -45,11 +45,8 @@ export class Reading<E> {
     this.fork = fork
   }
 
-  // The backend may be pulled by one at a time.
-  private readonly turn = Semaphore.makeUnsafe(1)
-
   /** The next event. One consumer at a time; another one waits for its turn. */
-  readonly pull: EventPull<E> = this.turn.withPermit(Effect.suspend(() => this.next()))
+  readonly pull: EventPull<E> = Effect.suspend(() => this.next())
 
   private next(): EventPull<E> {
     switch (this.stage) {
@@ -71,11 +68,7 @@ export class Reading<E> {
   private nextOutput(): EventPull<E> {
     if (this.released) return Effect.fail(ExecError.make(new ExecError.Closed({ what: "scope of this process" })))
     const output = this.outputs[this.taken]
-    if (output === undefined)
-      return Effect.andThen(
-        this.refill,
-        Effect.suspend(() => this.next())
-      )
+    if (output === undefined) return Effect.flatMap(this.refill, () => this.next())
     this.taken++
     const isFirst = this.offset + this.discarded === 0
     const wasWhole = this.discarded === 0
@@ -96,31 +89,40 @@ export class Reading<E> {
     return { _tag: fd === 1 ? "Stdout" : "Stderr", offset, bytes: admitted }
   }
 
-  // Only the pull itself can be interrupted: what it gave must be kept before an interruption strikes, or is lost.
+  // Only the waiting can be interrupted: what a pull gave must be kept before an interruption strikes, or is lost.
   private readonly refill: Effect.Effect<void, ExecError.ExecError> = Effect.uninterruptibleMask((restore) => {
+    if (!this.idle.isOpen()) return restore(this.idle.await)
+    // Another consumer may have come first.
+    if (this.stage !== "output" || this.taken < this.outputs.length) return Effect.void
     this.pulls++
-    this.wanted.openUnsafe()
-    return Effect.matchCauseEffect(restore(this.ending.running.pull), {
-      onSuccess: (outputs) => {
-        this.wanted.closeUnsafe()
-        this.outputs = outputs
-        this.taken = 0
-        return Effect.void
-      },
-      onFailure: (cause) => {
-        this.wanted.closeUnsafe()
-        if (!Pull.isDoneCause(cause)) return Effect.failCause(cause as Cause.Cause<ExecError.ExecError>)
-        this.stage = this.discarded > 0 ? "gap" : "exited"
-        return Metric.update(telemetry.outputBytes, this.offset + this.discarded)
-      }
-    })
+    this.idle.closeUnsafe()
+    this.busy.openUnsafe()
+    return Effect.matchCauseEffect(restore(this.ending.running.pull), this.refilled)
   })
 
+  private readonly refilled = {
+    onSuccess: (outputs: ReadonlyArray<Output>) => {
+      this.busy.closeUnsafe()
+      this.idle.openUnsafe()
+      this.outputs = this.released ? [] : outputs
+      this.taken = 0
+      return Effect.void
+    },
+    onFailure: (cause: Cause.Cause<ExecError.ExecError | Cause.Done>) => {
+      this.busy.closeUnsafe()
+      this.idle.openUnsafe()
+      if (!Pull.isDoneCause(cause)) return Effect.failCause(cause as Cause.Cause<ExecError.ExecError>)
+      this.stage = this.discarded > 0 ? "gap" : "exited"
+      return Metric.update(telemetry.outputBytes, this.offset + this.discarded)
+    }
+  }
+
   private get exited(): EventPull<E> {
-    return Effect.map(Deferred.await(this.ending.settled), () => {
+    return Effect.flatMap(Deferred.await(this.ending.settled), (): EventPull<E> => {
+      if (this.stage === "done") return Cause.done()
       this.stage = "done"
       const { exit, endedBy } = this.ending
-      return [{ _tag: "Exited", ...exit!, endedBy, incomplete: this.incomplete }]
+      return Effect.succeed([{ _tag: "Exited", ...exit!, endedBy, incomplete: this.incomplete }])
     })
   }
 
@@ -139,10 +141,10 @@ export class Reading<E> {
 
   private get quietPull(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      yield* this.wanted.await
+      yield* this.busy.await
       const { pulls } = this
       yield* deadline.sleep(quiet)
-      if (this.stage !== "output" || pulls !== this.pulls || !this.wanted.isOpen()) return yield* this.closeWhenQuiet
+      if (this.stage !== "output" || pulls !== this.pulls || !this.busy.isOpen()) return yield* this.closeWhenQuiet
       // Those that were left on purpose hold it by right: what they write later was never asked for.
       this.incomplete = this.ending.policy.lingering !== "leave"
       yield* this.ending.running.closeOutput
@@ -153,7 +155,9 @@ export class Reading<E> {
   get discard(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.released = true
-      return Effect.ignoreCause(this.turn.withPermit(Effect.forever(this.ending.running.pull)))
+      return Effect.ignoreCause(
+        Effect.forever(Effect.suspend(() => (this.stage === "output" ? this.refill : Effect.never)))
+      )
     })
   }
 }
