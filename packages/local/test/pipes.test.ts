@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { PassThrough } from "node:stream"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { Command } from "effect-exec"
+import * as Output from "../src/internal/output.ts"
 import * as LocalExec from "../src/LocalExec.ts"
 import { eventually, numbers, readAll, readUntil, request, run, spawn, temporary } from "./support.ts"
 
@@ -57,6 +59,18 @@ describe("output", () => {
         assert.strictEqual(Object.getPrototypeOf(bytes), Uint8Array.prototype)
         assert.strictEqual(bytes.buffer.byteLength, bytes.byteLength)
       }
+    })
+  )
+  it.live("is no part of the pool that Node's small buffers share", () =>
+    Effect.gen(function* () {
+      const stream = new PassThrough()
+      const { pull } = Output.make(stream, new PassThrough())
+      const pooled = Buffer.from("pooled")
+      assert.isAbove(pooled.buffer.byteLength, pooled.byteLength)
+      stream.write(pooled)
+      const [{ bytes: received }] = yield* pull
+      assert.strictEqual(received.buffer.byteLength, pooled.byteLength)
+      assert.strictEqual(Buffer.from(received).toString(), "pooled")
     })
   )
   it.live("C23 a process whose output nobody pulls stops, and goes on with the pulling", () =>

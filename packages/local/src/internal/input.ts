@@ -17,6 +17,7 @@ export const make = (id: ProcessId.ProcessId, stdin: Writable | null): Writing =
   return {
     write: (bytes) =>
       Effect.callback((resume) => {
+        // Writing after the end would make Node destroy the stream, and with it what is still on its way.
         if (stdin === null || !stdin.writable) return resume(exited)
         if (bytes.byteLength === 0) return resume(Effect.void)
         // The callback comes when the kernel has taken everything, so that what a process that ends cannot take any

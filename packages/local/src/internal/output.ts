@@ -103,9 +103,9 @@ export const make = (stdout: Readable, stderr: Readable): Reading => {
     take(1, stdout, Infinity)
     take(2, stderr, Infinity)
     closed = true
+    // Each emits `close`, which wakes a pull that waits.
     stdout.destroy()
     stderr.destroy()
-    wake?.()
   }
 
   return { pull, close }

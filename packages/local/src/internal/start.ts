@@ -48,9 +48,6 @@ export const start = <A>(
     const env = Environment.of(base.env, command)
     const attempt: StartFailure.Attempt = { command, cwd, path: env["PATH"] }
 
-    // Node reports a directory that is missing as a program that is missing, so it is looked at before.
-    const noDirectory = StartFailure.cwdFailure(attempt)
-    if (noDirectory !== undefined) return Effect.fail(noDirectory)
     const ids = command.user === undefined ? undefined : Users.find(command.user)
     if (command.user !== undefined && ids === undefined) {
       return Effect.fail(ExecError.make(new ExecError.UserNotFound({ user: command.user })))

@@ -15,7 +15,7 @@ export interface Attempt {
 }
 
 /** `CwdNotFound` when the directory of the attempt cannot be entered. */
-export const cwdFailure = ({ command, cwd }: Attempt): ExecError.ExecError | undefined => {
+const cwdFailure = ({ command, cwd }: Attempt): ExecError.ExecError | undefined => {
   const code = cwd === undefined ? undefined : Lookup.directoryProblem(cwd)
   return code === undefined
     ? undefined
@@ -33,7 +33,7 @@ export const fromNode = (cause: NodeJS.ErrnoException, attempt: Attempt): ExecEr
   if (typeof cause.errno !== "number") return failed("Node refused to start it")
   const text = getSystemErrorMessage(cause.errno) ?? ""
   if (cause.code !== "ENOENT" && cause.code !== "ENOTDIR" && cause.code !== "EACCES") return failed(text)
-  // It was there before the start, but may have been removed in between.
+  // A directory that cannot be entered is reported as a program that cannot be started.
   const noDirectory = cwdFailure(attempt)
   if (noDirectory !== undefined) return noDirectory
   const file = Lookup.programFile(program, attempt.path, attempt.cwd)
