@@ -25,6 +25,7 @@ import { finding, handles, overflow, rings } from "./internal/suite/detach.ts"
 import { ending, interrupting, nothingLeft } from "./internal/suite/interrupt.ts"
 import { signals, trees } from "./internal/suite/kill.ts"
 import { lingering, limits, results, timeouts } from "./internal/suite/run.ts"
+import { observing } from "./internal/suite/observe.ts"
 import { declaring, failing, surroundings } from "./internal/suite/starting.ts"
 import { stdin } from "./internal/suite/stdin.ts"
 import { backpressure, events, text } from "./internal/suite/stream.ts"
@@ -51,6 +52,7 @@ const chapters = [
   rings,
   overflow,
   finding,
+  observing,
   signals,
   trees,
   terminals,
