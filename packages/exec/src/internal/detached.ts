@@ -47,6 +47,7 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
   readonly ring: RingBuffer.RingBuffer
   private readonly text: RingText
   private readonly scopes: Scopes
+  private isForgotten = false
   private readonly final = Deferred.makeUnsafe<Final, ExecError.ExecError>()
 
   constructor(
@@ -123,7 +124,10 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
 
   /** Forgets its output and what it cost. How it ended stays known to who holds the handle. */
   get forget(): Effect.Effect<void> {
-    return Scope.close(this.scopes.ring, Exit.void)
+    return Effect.suspend(() => {
+      this.isForgotten = true
+      return Scope.close(this.scopes.ring, Exit.void)
+    })
   }
 
   /**
@@ -154,16 +158,20 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
     )
   }
 
+  private remembered<A>(effect: Effect.Effect<A, ExecError.ExecError>): Effect.Effect<A, ExecError.ExecError> {
+    return Effect.suspend(() => (this.isForgotten ? Effect.fail(closed) : effect))
+  }
+
   get read(): Effect.Effect<BufferSnapshot, ExecError.ExecError> {
-    return owned(this.text.read)
+    return this.remembered(this.text.read)
   }
 
   get peek(): Effect.Effect<BufferSnapshot, ExecError.ExecError> {
-    return owned(this.text.peek)
+    return this.remembered(this.text.peek)
   }
 
   get bufferSize(): Effect.Effect<number, ExecError.ExecError> {
-    return owned(this.ring.peekWith(({ chunks }) => chunks.reduce((size, { bytes }) => size + bytes.length, 0)))
+    return this.remembered(this.ring.size)
   }
 
   get bufferOverflow(): Effect.Effect<boolean, ExecError.ExecError> {
@@ -171,7 +179,7 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
   }
 
   get evicted(): Effect.Effect<number, ExecError.ExecError> {
-    return Effect.map(this.peek, ({ evicted }) => evicted)
+    return this.remembered(this.text.evicted)
   }
 
   wait(
@@ -212,6 +220,3 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
 
 const isReason = (cause: Cause.Cause<ExecError.ExecError>, tag: ExecError.Reason["_tag"]): boolean =>
   cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.reason._tag === tag)
-
-const owned = <A>(effect: Effect.Effect<A, ExecError.ExecError>): Effect.Effect<A, ExecError.ExecError> =>
-  Effect.catchReason(effect, "ExecError", "Closed", () => Effect.fail(closed))

@@ -5,7 +5,7 @@
  * character. At the end, an incomplete character waits for the next read. At the beginning, after bytes that this
  * reader never saw, the rest of a character is passed over and counted as evicted.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type { ExecError } from "../ExecError.ts"
 import type { BufferSnapshot } from "../Process.ts"
 import type { Held, RingBuffer } from "../RingBuffer.ts"
@@ -15,6 +15,8 @@ import * as utf8 from "./utf8.ts"
 export interface RingText {
   readonly read: Effect.Effect<BufferSnapshot, ExecError>
   readonly peek: Effect.Effect<BufferSnapshot, ExecError>
+  /** What the ring evicted, and the orphans that reads passed over. */
+  readonly evicted: Effect.Effect<number>
 }
 
 interface Place {
@@ -48,7 +50,8 @@ export const makeReader = (ring: RingBuffer): RingText => {
       stderr = err.place
       return snapshot
     }),
-    peek: ring.peekWith((held) => look(held).snapshot)
+    peek: ring.peekWith((held) => look(held).snapshot),
+    evicted: Effect.map(ring.evicted, (evicted) => evicted + stdout.orphans + stderr.orphans)
   }
 }
 
