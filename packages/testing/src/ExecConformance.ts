@@ -21,6 +21,7 @@ import type * as Layer from "effect/Layer"
 import type * as Exec from "effect-exec/Exec"
 import { withEnv } from "./Fixtures.ts"
 import type { Case, Target } from "./internal/suite/case.ts"
+import { breaking } from "./internal/suite/breaking.ts"
 import { finding, handles, overflow, rings } from "./internal/suite/detach.ts"
 import { ending, interrupting, nothingLeft } from "./internal/suite/interrupt.ts"
 import { signals, trees } from "./internal/suite/kill.ts"
@@ -32,7 +33,7 @@ import { backpressure, events, text } from "./internal/suite/stream.ts"
 import { telemetry } from "./internal/suite/telemetry.ts"
 import { terminals } from "./internal/suite/terminal.ts"
 
-export type { Case, Target } from "./internal/suite/case.ts"
+export type { Case, Severable, Target } from "./internal/suite/case.ts"
 
 const chapters = [
   declaring,
@@ -56,6 +57,7 @@ const chapters = [
   signals,
   trees,
   terminals,
+  breaking,
   telemetry
 ]
 

@@ -19,6 +19,12 @@ const facts: Fixtures.Facts = {
 /** The suite's commands for `TestExec`. */
 export const fixtures: Fixtures.Fixtures = Fixtures.make((program, args) => Command.make(program, args), facts)
 
+/** What a machine has on which they are installed. */
+export const machine: TestExec.Options = {
+  programs,
+  directories: [facts.directory],
+  notExecutable: [facts.notExecutable]
+}
+
 /** A machine on which they are installed. */
-export const sandbox = (): TestExec.Sandbox =>
-  TestExec.sandbox({ programs, directories: [facts.directory], notExecutable: [facts.notExecutable] })
+export const sandbox = (): TestExec.Sandbox => TestExec.sandbox(machine)

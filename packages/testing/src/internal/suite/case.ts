@@ -20,6 +20,17 @@ export interface Target {
    * one those tests are left out.
    */
   readonly sibling?: Layer.Layer<Exec.Exec, unknown> | undefined
+  /** A layer of the same kind whose other side is not there, where there can be such a thing. */
+  readonly unreachable?: Layer.Layer<Exec.Exec, unknown> | undefined
+  /** An instance whose link to the other side can be cut, where there is a link. */
+  readonly severable?: Effect.Effect<Severable, unknown, Scope.Scope> | undefined
+}
+
+/** An instance whose link can be cut. */
+export interface Severable {
+  readonly exec: Exec.Exec["Service"]
+  /** Cuts the link for good. */
+  readonly cut: Effect.Effect<void>
 }
 
 /** One behaviour of the contract. */

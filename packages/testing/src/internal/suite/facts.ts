@@ -53,8 +53,14 @@ export const follow = <E, R>(
 ): Effect.Effect<Transcript, never, R | Scope.Scope> =>
   Effect.gen(function* () {
     const seen: Array<ExecEvent> = []
+    let bytes = 0
     const reading = yield* events.pipe(
-      Stream.runForEach((event) => Effect.sync(() => seen.push(event))),
+      Stream.runForEach((event) =>
+        Effect.sync(() => {
+          seen.push(event)
+          if (event._tag === "Stdout" || event._tag === "Stderr") bytes += event.bytes.length
+        })
+      ),
       Effect.forkScoped
     )
     const stdoutBytes = () => bytesOf(seen, "Stdout")
@@ -88,7 +94,7 @@ export const follow = <E, R>(
           until(`${count} processes`, () => pids().length >= count),
           pids
         ),
-      seesBytes: (count) => until(`${count} bytes`, () => stdoutBytes().length + stderrBytes().length >= count),
+      seesBytes: (count) => until(`${count} bytes`, () => bytes >= count),
       ended: Effect.gen(function* () {
         yield* eventually(
           "the end",
