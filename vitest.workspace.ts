@@ -10,6 +10,7 @@ export default defineConfig({
   test: {
     projects: [
       lane("exec"),
+      lane("agent", { testTimeout: 30_000 }),
       lane("testing", { testTimeout: 30_000 }),
       lane("local", { testTimeout: 30_000 }),
       { extends: true, test: { name: "examples", root: "scratchpad", include: ["*.test.ts"], testTimeout: 60_000 } }

@@ -1,0 +1,131 @@
+/**
+ * What one command wrote and nobody took yet, bounded by the credit that the agent was given.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type { Output as Chunk, Running } from "effect-exec/Backend"
+import type { ExecError } from "effect-exec/ExecError"
+
+/**
+ * How much of a stream may be on its way or waiting here, at first and at most. A pipe holds 64 KiB, so that the first
+ * one keeps a command going while credit travels; it doubles for a consumer that waits for bytes, never for one that makes bytes
+ * wait, so that a thousand stalled readers hold little.
+ */
+export const firstWindow = 256 * 1024
+const maxWindow = 2 * 1024 * 1024
+
+/** The credit of one stream. */
+interface Credit {
+  readonly fd: 1 | 2
+  window: number
+  /** What the agent may still send. */
+  left: number
+  /** What arrived and was not taken. */
+  held: number
+  /** What was taken since the window grew. */
+  taken: number
+}
+
+const creditOf = (fd: 1 | 2): Credit => ({ fd, window: firstWindow, left: firstWindow, held: 0, taken: 0 })
+
+export class Output {
+  private readonly grant: (fd: 1 | 2, bytes: number) => void
+  private readonly stdout = creditOf(1)
+  private readonly stderr = creditOf(2)
+  private chunks: Array<Chunk> = []
+  // Nothing more comes: `end` of the bytes, or of the connection.
+  private isEnded = false
+  private lost: ExecError | undefined
+  private wake: (() => void) | undefined
+  private hasWaited = false
+
+  constructor(grant: (fd: 1 | 2, bytes: number) => void) {
+    this.grant = grant
+  }
+
+  /** Takes what arrived; false when it is more than the agent was allowed. Call `flush` after the last one. */
+  arrived(fd: 1 | 2, bytes: Uint8Array): boolean {
+    const credit = fd === 1 ? this.stdout : this.stderr
+    credit.left -= bytes.length
+    if (this.isEnded) return true
+    credit.held += bytes.length
+    this.chunks.push({ fd, bytes })
+    return credit.left >= 0
+  }
+
+  /** Hands what arrived to whoever waits for it. */
+  flush(): void {
+    this.wake?.()
+  }
+
+  /** No more is taken; what arrived is still given, and then the end, or the loss. The first end counts. */
+  end(lost?: ExecError): void {
+    if (this.isEnded) return
+    this.isEnded = true
+    this.lost = lost
+    this.wake?.()
+  }
+
+  /** Whether nothing more will be taken. */
+  get hasEnded(): boolean {
+    return this.isEnded
+  }
+
+  /** Forgets what nobody will take. */
+  drop(): void {
+    this.chunks = []
+    this.end()
+  }
+
+  /** See `Running.pull`. */
+  get pull(): Running["pull"] {
+    return Effect.suspend(() => this.next())
+  }
+
+  private next(): Running["pull"] {
+    if (this.chunks.length > 0) return this.take
+    if (this.isEnded) return this.lost === undefined ? Cause.done() : Effect.fail(this.lost)
+    return Effect.flatMap(this.waiting, () => this.next())
+  }
+
+  // In one step with the delivery, so that no interruption can come between the two and lose bytes.
+  private get take(): Running["pull"] {
+    return Effect.sync(() => {
+      const taken = this.chunks as [Chunk, ...Array<Chunk>]
+      this.chunks = []
+      if (!this.isEnded) {
+        this.refill(this.stdout)
+        this.refill(this.stderr)
+      }
+      this.hasWaited = false
+      return taken
+    })
+  }
+
+  // Gives credit back in few and large grants: each is a write here and a wake-up there.
+  private refill(credit: Credit): void {
+    credit.taken += credit.held
+    credit.held = 0
+    if (this.hasWaited && credit.taken > credit.window && credit.window < maxWindow) {
+      credit.window *= 2
+      credit.taken = 0
+    }
+    const owed = credit.window - credit.left
+    if (owed < credit.window / 4) return
+    credit.left += owed
+    this.grant(credit.fd, owed)
+  }
+
+  private get waiting(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      this.hasWaited = true
+      this.wake = () => {
+        this.wake = undefined
+        resume(Effect.void)
+      }
+      return Effect.sync(() => {
+        this.wake = undefined
+      })
+    })
+  }
+}

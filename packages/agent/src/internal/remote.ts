@@ -1,0 +1,242 @@
+/**
+ * One command at the agent, as a `Running`. A plain object: nothing runs for it here but those who wait for it.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type { Running, SignalScope, SpawnRequest } from "effect-exec/Backend"
+import * as ExecError from "effect-exec/ExecError"
+import * as ExitStatus from "effect-exec/ExitStatus"
+import * as Signal from "effect-exec/Signal"
+import type { TtySize } from "effect-exec/TtySize"
+import type { Connection, Entry } from "./connection.ts"
+import { connectionLost, type Loss } from "./failure.ts"
+import { Input } from "./input.ts"
+import type { Message } from "./message.ts"
+import { Output } from "./output.ts"
+import { bothOutputs, scopes, toAgent } from "./protocol.ts"
+import * as Requests from "./requests.ts"
+import { Signals } from "./signals.ts"
+
+/** How a start was answered, when it was not with STARTED. */
+export type NotStarted = Extract<Message, { readonly _tag: "Failed" | "Refused" }>
+
+export class Remote implements Entry, Running {
+  /** Done when the agent has answered START. */
+  readonly answered = Deferred.makeUnsafe<NotStarted | undefined, ExecError.ExecError>()
+  /** Where the START ends among all that was said: until that went out, nothing can have started. */
+  startEnd = 0
+  pid = 0
+  readonly resize?: (size: TtySize) => Effect.Effect<void, ExecError.ExecError>
+
+  private readonly connection: Connection
+  private readonly request: SpawnRequest
+  private readonly number: number
+  private readonly outputs: Output
+  private readonly input: Input | undefined
+  private readonly signals: Signals
+  private readonly exitFact = Deferred.makeUnsafe<ExitStatus.ExitStatus, ExecError.ExecError>()
+  private readonly emptyFact = Deferred.makeUnsafe<void, ExecError.ExecError>()
+  private hasExited = false
+  private hasLeft = false
+  private isTreeEmpty = false
+  // Nothing that is said about it has a meaning any more: it did not start, or the agent has said its last word.
+  private isClosed = false
+  private lost: ExecError.ExecError | undefined
+
+  constructor(connection: Connection, request: SpawnRequest, stdinWindow: number) {
+    this.connection = connection
+    this.request = request
+    this.number = connection.add(this)
+    this.outputs = new Output((fd, bytes) => this.say((to) => Requests.credit(to, this.number, fd, bytes)))
+    this.signals = new Signals(connection, request.id, this.number)
+    if (request.stdin === "pipe") {
+      const writer = {
+        write: (bytes: Uint8Array) => this.say((to) => Requests.stdin(to, this.number, bytes)),
+        eof: () => this.say((to) => Requests.stdinEof(to, this.number))
+      }
+      this.input = new Input(writer, stdinWindow, this.exitedFailure)
+    }
+    if (request.command.tty !== undefined) this.resize = (size) => this.resizeTo(size)
+  }
+
+  /** Puts the START; false when it is too long. */
+  start(fields: Requests.Start): boolean {
+    if (!this.connection.send((to) => Requests.start(to, this.number, fields))) return false
+    this.startEnd = this.connection.outgoing.position
+    // A terminal has an input anyway: what nobody will write to is at its end.
+    if (this.resize !== undefined && this.input === undefined) this.say((to) => Requests.stdinEof(to, this.number))
+    return true
+  }
+
+  /** Takes back a START that was not put. */
+  withdraw(): void {
+    this.connection.remove(this.number)
+  }
+
+  get pull(): Running["pull"] {
+    return this.outputs.pull
+  }
+
+  get closeOutput(): Effect.Effect<void> {
+    return Effect.sync(() => this.closeOutputs())
+  }
+
+  write(bytes: Uint8Array): Effect.Effect<void, ExecError.ExecError> {
+    return this.input === undefined ? this.exitedFailure : this.input.write(bytes)
+  }
+
+  get closeStdin(): Effect.Effect<void, ExecError.ExecError> {
+    return this.input === undefined ? Effect.void : this.input.end
+  }
+
+  get exited(): Effect.Effect<ExitStatus.ExitStatus, ExecError.ExecError> {
+    return Deferred.await(this.exitFact)
+  }
+
+  get treeEmpty(): Effect.Effect<void, ExecError.ExecError> {
+    return Deferred.await(this.emptyFact)
+  }
+
+  signal(signal: Signal.Signal, scope: SignalScope): Effect.Effect<void, ExecError.ExecError> {
+    return Effect.suspend(() => {
+      if (scope === "process" ? this.hasExited : this.isTreeEmpty) return Effect.void
+      if (this.lost !== undefined) return Effect.fail(this.lost)
+      if (signal === "SIGKILL" && scope === "tree") return this.signals.killTree
+      return this.signals.send(Signal.toNumber(signal), scopes[scope])
+    })
+  }
+
+  /** Whether it was left to itself, as `lingering: "leave"` has it: only the end of the agent ends it now. */
+  get isLeft(): boolean {
+    return this.hasLeft
+  }
+
+  /** Kills what is left of the tree; ends when that is verified, or when nothing is known of it any more. */
+  get killed(): Effect.Effect<void, ExecError.ExecError> {
+    return Effect.suspend(() => (this.isTreeEmpty || this.isClosed ? Effect.void : this.signals.killTree))
+  }
+
+  /** Nobody will read any more. */
+  forget(): void {
+    this.closeOutputs()
+    this.outputs.drop()
+    this.input?.close()
+  }
+
+  output(fd: 1 | 2, bytes: Uint8Array): boolean {
+    return this.outputs.arrived(fd, bytes)
+  }
+
+  flush(): void {
+    this.outputs.flush()
+  }
+
+  message(message: Message): boolean {
+    switch (message._tag) {
+      case "Started":
+        this.pid = message.pid
+        this.later(() => Deferred.doneUnsafe(this.answered, Effect.succeed(undefined)))
+        return false
+      case "Failed":
+        this.isClosed = true
+        this.later(() => Deferred.doneUnsafe(this.answered, Effect.succeed(message)))
+        return false
+      case "Refused":
+        return this.refused(message)
+      case "StdinCredit":
+        this.later(() => this.input?.give(message.bytes))
+        return false
+      case "StdinClosed":
+        this.later(() => this.input?.close())
+        return false
+      case "Exit":
+        this.exit(
+          message.how === 1 ? ExitStatus.exited(message.value) : ExitStatus.signaled(Signal.fromNumber(message.value)!)
+        )
+        return false
+      case "Drained":
+        // All that the process itself wrote is here; what those whom it left behind write was never asked for.
+        if (this.hasLeft) this.closeOutputs()
+        return false
+      case "Empty":
+        this.empty()
+        return false
+      case "Signaled":
+        this.later(() => this.signals.answered(message))
+        return false
+      case "Closed":
+        this.closed()
+        return true
+      default:
+        return false
+    }
+  }
+
+  lose(loss: Loss): void {
+    this.isClosed = true
+    const started = this.connection.outgoing.hasGiven(this.startEnd)
+    const lost = connectionLost(this.connection.backend, loss, started)
+    this.lost = lost
+    this.outputs.end(lost)
+    this.input?.close(Effect.fail(lost))
+    this.later(() => {
+      Deferred.doneUnsafe(this.answered, Effect.fail(lost))
+      Deferred.doneUnsafe(this.exitFact, Effect.fail(lost))
+      Deferred.doneUnsafe(this.emptyFact, Effect.fail(lost))
+      this.signals.fail(lost)
+    })
+  }
+
+  private refused(message: NotStarted & { readonly _tag: "Refused" }): boolean {
+    // Anything else that is refused came too late, and would have changed nothing.
+    if (message.kind !== toAgent.start) return false
+    this.isClosed = true
+    this.later(() => Deferred.doneUnsafe(this.answered, Effect.succeed(message)))
+    return true
+  }
+
+  private exit(status: ExitStatus.ExitStatus): void {
+    this.hasExited = true
+    // Before whoever waits for the exit goes on and closes the scope.
+    this.hasLeft = this.request.lingering === "leave"
+    this.later(() => {
+      this.input?.close()
+      Deferred.doneUnsafe(this.exitFact, Effect.succeed(status))
+    })
+  }
+
+  private empty(): void {
+    this.isTreeEmpty = true
+    this.later(() => {
+      Deferred.doneUnsafe(this.emptyFact, Effect.void)
+      this.signals.ended()
+    })
+  }
+
+  private closed(): void {
+    this.isClosed = true
+    this.outputs.end()
+    this.later(() => this.signals.ended())
+  }
+
+  private closeOutputs(): void {
+    if (!this.isClosed && !this.outputs.hasEnded) this.say((to) => Requests.closeOutput(to, this.number, bothOutputs))
+    this.outputs.end()
+  }
+
+  private resizeTo({ columns, rows }: TtySize): Effect.Effect<void> {
+    return Effect.sync(() => this.say((to) => Requests.resize(to, this.number, columns, rows)))
+  }
+
+  private get exitedFailure(): Effect.Effect<never, ExecError.ExecError> {
+    return Effect.fail(ExecError.make(new ExecError.ProcessExited({ id: this.request.id })))
+  }
+
+  private say(encode: Parameters<Connection["send"]>[0]): void {
+    if (!this.isClosed) this.connection.send(encode)
+  }
+
+  private later(wake: () => void): void {
+    this.connection.later(wake)
+  }
+}
