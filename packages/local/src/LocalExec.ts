@@ -37,6 +37,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Backend from "effect-exec/Backend"
 import * as Exec from "effect-exec/Exec"
+import * as AgentBackend from "./internal/agentBackend.ts"
 import * as Environment from "./internal/environment.ts"
 import * as NodeBackend from "./internal/nodeBackend.ts"
 
@@ -52,13 +53,25 @@ export interface Options {
    * when the command starts.
    */
   readonly cwd?: string | undefined
+  /**
+   * Who starts the commands. `"auto"`, the default: the agent where there is one for this system and it may be
+   * executed, else this process; `capabilities` says which. `"never"`: this process.
+   */
+  readonly agent?: "auto" | "never" | undefined
 }
 
 /**
  * The backend by itself, for wrappers and tests. Closing the scope ends what `lingering: "leave"` left behind.
  */
 export const backend = (options: Options = {}): Effect.Effect<Backend.Backend, never, Scope.Scope> =>
-  Effect.suspend(() => NodeBackend.make({ env: options.baseEnv ?? Environment.base(), cwd: options.cwd }))
+  Effect.suspend(() => {
+    const base = { env: options.baseEnv ?? Environment.base(), cwd: options.cwd }
+    const portable = NodeBackend.make(base)
+    const program = options.agent === "never" ? undefined : AgentBackend.program()
+    return program === undefined
+      ? portable
+      : Effect.flatMap(portable, (portable) => AgentBackend.make(program, base, portable))
+  })
 
 /** Runs commands on this machine, with options. What it started ends when the layer's scope closes. */
 export const layerWith = (options: Options): Layer.Layer<Exec.Exec> =>

@@ -7,8 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { Command } from "effect-exec"
 import * as Output from "../src/internal/output.ts"
-import * as LocalExec from "../src/LocalExec.ts"
-import { eventually, numbers, readAll, readUntil, request, run, spawn, temporary } from "./support.ts"
+import { eventually, numbers, portable, readAll, readUntil, request, run, spawn, temporary } from "./support.ts"
 
 /** The event loop has looked at all files once. */
 const turn = Effect.promise(() => new Promise<void>((go) => setImmediate(go)))
@@ -196,7 +195,7 @@ describe("stdin", () => {
 describe("when the scope closes", () => {
   it.live("no file descriptor, process or handle is left after 200 spawns", () =>
     Effect.gen(function* () {
-      const backend = yield* LocalExec.backend()
+      const backend = yield* portable()
       const one = Effect.scoped(
         Effect.gen(function* () {
           const running = yield* backend.spawn(

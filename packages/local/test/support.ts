@@ -21,9 +21,12 @@ export const request = (
   ...options
 })
 
+/** The portable variant: what these tests are about. */
+export const portable = (options: LocalExec.Options = {}) => LocalExec.backend({ ...options, agent: "never" })
+
 /** Spawns with a backend of its own, both in the scope of the test. */
 export const spawn = (command: Command.Command, options?: Parameters<typeof request>[1], local?: LocalExec.Options) =>
-  Effect.flatMap(LocalExec.backend(local), (backend) => backend.spawn(request(command, options)))
+  Effect.flatMap(portable(local), (backend) => backend.spawn(request(command, options)))
 
 const text = (outputs: ReadonlyArray<Backend.Output>, fd: 1 | 2): string =>
   Buffer.concat(outputs.filter((output) => output.fd === fd).map((output) => output.bytes)).toString()
@@ -88,6 +91,6 @@ export const numbers = (all: string): Array<number> => all.match(/\d+/g)!.map(Nu
 /** A backend in a scope that the test closes itself. */
 export const closable = Effect.gen(function* () {
   const scope = yield* Scope.make()
-  const backend = yield* Scope.provide(LocalExec.backend(), scope)
+  const backend = yield* Scope.provide(portable(), scope)
   return { backend, close: Scope.close(scope, Exit.void) }
 })

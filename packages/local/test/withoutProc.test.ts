@@ -15,7 +15,7 @@ vi.mock("../src/internal/procfs.ts", () => ({
 
 it.live("the tree is the group, and is ended and verified by it", () =>
   Effect.gen(function* () {
-    const backend = yield* LocalExec.backend()
+    const backend = yield* LocalExec.backend({ agent: "never" })
     const { tree, pidReuse } = yield* backend.capabilities
     assert.deepStrictEqual({ tree, pidReuse }, { tree: "group", pidReuse: "none" })
     const spawn = backend.spawn(

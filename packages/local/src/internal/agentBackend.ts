@@ -1,0 +1,137 @@
+/**
+ * The variant of the local backend with an agent: one for the layer, started when it is first needed.
+ */
+import * as Fs from "node:fs"
+import { createRequire } from "node:module"
+import * as Path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Agent from "@effect-exec/agent/Agent"
+import type * as Backend from "effect-exec/Backend"
+import * as ExecError from "effect-exec/ExecError"
+import * as AgentPipe from "./agentPipe.ts"
+import type * as Start from "./start.ts"
+
+/** The agent's program for this machine; `undefined` where there is none, or it may not be executed. */
+export const program = (): string | undefined => {
+  if (process.platform !== "linux" || (process.arch !== "x64" && process.arch !== "arm64")) return undefined
+  try {
+    const path = createRequire(import.meta.url).resolve(`@effect-exec/agent/bin/agent-linux-${process.arch}`)
+    Fs.accessSync(path, Fs.constants.X_OK)
+    return path
+  } catch {
+    return undefined
+  }
+}
+
+// Where this process is; it may have been removed.
+const here = (): string | undefined => {
+  try {
+    return process.cwd()
+  } catch {
+    return undefined
+  }
+}
+
+const directory =
+  (base: string | undefined) =>
+  (given: string | undefined): string => {
+    const path =
+      given === undefined ? (base ?? "") : base === undefined || Path.isAbsolute(given) ? given : Path.join(base, given)
+    if (Path.isAbsolute(path)) return path
+    // The agent stays where this process was when it started it, so it is told where this process is now.
+    const now = here()
+    return now === undefined ? path : Path.join(now, path)
+  }
+
+// What passes by itself is no reason to do without an agent for good.
+const transient = new Set(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC"])
+
+const isTransient = ({ reason }: ExecError.ExecError): boolean => transient.has(reason.detail?.code ?? "")
+
+interface Running {
+  readonly backend: Backend.Backend
+  readonly hasEnded: () => boolean
+  readonly scope: Scope.Closeable
+}
+
+/** Starts commands with an agent; where that cannot be started the first time, with `portable` from then on. */
+export const make = (
+  file: string,
+  base: Start.Base,
+  portable: Backend.Backend
+): Effect.Effect<Backend.Backend, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    // Made now, so that it closes after all that is built on this backend: what is still running is ended in its own
+    // way first.
+    const agents = yield* Effect.flatMap(Effect.scope, Scope.fork)
+    const starting = Semaphore.makeUnsafe(1)
+    let running: Running | undefined
+    // Unknown until the first one was started, or could not be.
+    let works: boolean | undefined
+
+    const start = Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        if (running !== undefined) yield* Scope.close(running.scope, Exit.void)
+        running = undefined
+        const scope = yield* Scope.fork(agents)
+        const agent = yield* restore(Scope.provide(begin(file, base), scope)).pipe(
+          Effect.onError(() => Scope.close(scope, Exit.void))
+        )
+        running = { ...agent, scope }
+        works = true
+        return agent.backend
+      })
+    ).pipe(
+      Effect.catch((error) => {
+        if (works === true || isTransient(error)) return Effect.fail(error)
+        works = false
+        return Effect.as(
+          Effect.logDebug("The agent cannot be started here; commands start without it", error),
+          portable
+        )
+      })
+    )
+
+    const current = (): Backend.Backend | undefined =>
+      works === false ? portable : running?.hasEnded() === false ? running.backend : undefined
+
+    const acquire: Effect.Effect<Backend.Backend, ExecError.ExecError> = Effect.suspend(() => {
+      const backend = current()
+      return backend === undefined
+        ? starting.withPermit(
+            Effect.suspend(() => {
+              const other = current()
+              return other === undefined ? start : Effect.succeed(other)
+            })
+          )
+        : Effect.succeed(backend)
+    })
+
+    return {
+      name: "local",
+      capabilities: Effect.flatMap(acquire, (backend) => backend.capabilities),
+      spawn: (request) => Effect.flatMap(acquire, (backend) => backend.spawn(request))
+    }
+  })
+
+const begin = (file: string, base: Start.Base) =>
+  Effect.gen(function* () {
+    const { hasEnded, pipe } = yield* Effect.mapError(AgentPipe.start(file, here()), ({ code = "EIO" }) =>
+      ExecError.make(
+        new ExecError.BackendUnavailable({
+          backend: "local",
+          hint: 'Its agent could not be started; see whether this user may start programs, or use agent: "never".',
+          detail: { backend: "local", code }
+        })
+      )
+    )
+    pipe.hold(true)
+    const backend = yield* Effect.ensuring(
+      Agent.connect(pipe, { name: "local", env: base.env, cwd: directory(base.cwd) }),
+      Effect.sync(() => pipe.hold(false))
+    )
+    return { backend, hasEnded }
+  })
