@@ -2,6 +2,7 @@
 // One thread, one epoll loop; whatever may block happens in a helper process.
 #include "agent.h"
 #include "out.h"
+#include "spawn.h"
 #include "tree.h"
 
 #include <errno.h>
@@ -140,6 +141,7 @@ static bool set_up(void) {
   raise_file_limit();
   listen_to_signals();
   open_null();
+  spawn_probe();
   agent.epoll = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event in = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = &client_watch};
   struct epoll_event out = {.events = EPOLLOUT | EPOLLET, .data.ptr = &out_watch};

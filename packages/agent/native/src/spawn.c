@@ -25,8 +25,11 @@ static struct plan {
   const char *path; // where to search, NULL when argv[0] names a path
   pid_t parent;
   volatile int stage, error;
+  int tell; // where memory is not shared: a pipe that says them, and ends when execve succeeds
   char candidate[PATH_MAX + 1];
 } plan;
+
+static volatile bool memory_is_shared;
 
 static char **pointers(struct texts texts) {
   char **list = malloc(((size_t)texts.count + 1) * sizeof *list);
@@ -45,6 +48,8 @@ static const char *path_of(char **env) {
 static _Noreturn void give_up(int stage, int error) {
   plan.stage = stage;
   plan.error = error;
+  const struct spawn_error reason = {stage, error};
+  if (!memory_is_shared && write(plan.tell, &reason, sizeof reason) < 0) _exit(126);
   _exit(127);
 }
 
@@ -121,6 +126,27 @@ static pid_t fail(struct spawn_error *reason, int stage, int error) {
   return -1;
 }
 
+static void listen_to_child(const int told[2]) {
+  close(told[1]);
+  struct spawn_error reason;
+  ssize_t got;
+  do got = read(told[0], &reason, sizeof reason);
+  while (got < 0 && errno == EINTR);
+  close(told[0]);
+  if (got != sizeof reason) return;
+  plan.stage = reason.stage;
+  plan.error = reason.error;
+}
+
+void spawn_probe(void) {
+  pid_t pid = vfork();
+  if (pid == 0) {
+    memory_is_shared = true;
+    _exit(0);
+  }
+  while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+}
+
 pid_t spawn(const struct start *start, const int files[3], const struct rlimit *own_nofile, struct spawn_error *reason) {
   plan.start = start;
   plan.files = files;
@@ -135,13 +161,18 @@ pid_t spawn(const struct start *start, const int files[3], const struct rlimit *
   plan.argv = pointers(start->argv);
   plan.env = pointers(start->env);
   pid_t pid = -1;
+  int told[2] = {-1, -1};
   if (plan.argv == NULL || plan.env == NULL) {
     fail(reason, STAGE_FORK, ENOMEM);
+  } else if (!memory_is_shared && pipe2(told, O_CLOEXEC) < 0) {
+    fail(reason, STAGE_FORK, errno);
   } else {
     plan.path = strchr(plan.argv[0], '/') ? NULL : path_of(plan.env);
+    plan.tell = told[1];
     pid = vfork();
     if (pid == 0) child();
     if (pid < 0) fail(reason, STAGE_FORK, errno);
+    if (!memory_is_shared) listen_to_child(told);
   }
   free(plan.argv);
   free(plan.env);

@@ -210,11 +210,9 @@ static void close_from(int first) {
 
 // Leaves everything of the agent's behind: another command's pipe end held here would keep that pipe from ending.
 static void settle_in(void) {
-  int socket = fcntl(setup->socket, F_DUPFD_CLOEXEC, 16);
-  int null = fcntl(setup->null, F_DUPFD_CLOEXEC, 16);
-  if (socket < 0 || null < 0) _exit(1);
-  for (int i = 0; i < 3; i++) dup2(null, i);
-  dup3(socket, SOCKET, O_CLOEXEC);
+  // In this order no descriptor more is needed than there are: the agent may have used the last one.
+  for (int i = 0; i < 3; i++) dup2(setup->null, i);
+  if (setup->socket != SOCKET) dup3(setup->socket, SOCKET, O_CLOEXEC);
   close_from(SOCKET + 1);
 
   // A group of its own in the agent's session: when the agent dies, the kernel continues a supervisor that was stopped.

@@ -9,6 +9,8 @@ import { Agent, C, SIG, TREE } from "./client.mjs"
 
 const isRoot = process.getuid() === 0
 let agent, folder
+// qemu's user emulation has no subreapers and copies the memory of vfork; what needs them is not tested under it.
+const emulated = /qemu/.test(process.env.AGENT ?? "")
 before(() => {
   folder = mkdtempSync(join(tmpdir(), "agent-test-"))
   agent = new Agent()
@@ -24,7 +26,7 @@ test("HELLO names the agent, its version and its features", async () => {
   assert.equal(hello.magic, "EXAG")
   assert.equal(hello.versionMin, 1)
   assert.equal(hello.maxPayload, 65536)
-  assert.equal(hello.features & 2, 2, "subreaper")
+  if (!emulated) assert.equal(hello.features & 2, 2, "subreaper")
 })
 
 test("PING is answered", () => agent.ping())
@@ -222,7 +224,7 @@ test("the order of stdout and stderr is kept when it can be seen", async () => {
   assert.deepEqual(agent.kinds(r).filter((k) => k.startsWith("STD")), Array(5).fill(["STDOUT", "STDERR"]).flat())
 })
 
-test("EXIT is not the end: a child keeps the pipe; DRAINED says that the process's own bytes are in", async () => {
+test("EXIT is not the end: a child keeps the pipe; DRAINED says that the process's own bytes are in", { skip: emulated }, async () => {
   const id = agent.start(["/bin/sh", "-c", "sleep 1000 & echo hi"])
   await agent.fact(id, "DRAINED")
   assert.equal(agent.bytes(id).toString(), "hi\n")
@@ -235,7 +237,7 @@ test("EXIT is not the end: a child keeps the pipe; DRAINED says that the process
   assert.deepEqual(agent.kinds(id).slice(-1), ["CLOSED"])
 })
 
-test("DRAINED comes although a child never stops writing", async () => {
+test("DRAINED comes although a child never stops writing", { skip: emulated }, async () => {
   const id = agent.start({ argv: ["/bin/sh", "-c", "yes & echo own >&2; exit 0"] })
   agent.keep = false
   await agent.fact(id, "DRAINED")

@@ -182,7 +182,9 @@ test("a command that stops its own supervisor is ended all the same", async () =
 
 test("a command that kills its own supervisor is told as lost, its tree is killed, CLOSED comes", async () => {
   const m = marker(), other = agent.start({ argv: ["cat"], stdin: true })
-  const id = agent.sh(`${hiding(m).replace("echo ready", "sleep 0.05; kill -KILL $PPID; kill -KILL $PPID; echo survived")}`)
+  const id = agent.sh(`${hiding(m).replace("echo ready", "read go; kill -KILL $PPID; echo survived")}`, { stdin: true })
+  await agent.fact(id, "STARTED")
+  agent.stdin(id, "go\n")
   const exit = await agent.fact(id, "EXIT")
   assert.deepEqual([exit.how, exit.value, exit.flags & 2], [2, 9, 2])
   await agent.fact(id, "CLOSED")
