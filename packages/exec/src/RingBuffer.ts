@@ -6,18 +6,20 @@
  * `endOffset`. A ring costs next to nothing until bytes come; its memory then grows by doubling, up to the capacity.
  *
  * ```ts
- * import { Effect, Stream } from "effect"
+ * import { Effect } from "effect"
  * import { RingBuffer } from "effect-exec"
  *
  * const program = Effect.gen(function* () {
  *   const ring = yield* RingBuffer.make({ capacity: 4 })
- *   yield* ring.append(1, new TextEncoder().encode("abc"))
- *   yield* ring.append(2, new TextEncoder().encode("def"))
- *   yield* ring.end
- *   return yield* Stream.runCollect(ring.from(0))
+ *   const encoder = new TextEncoder()
+ *   yield* ring.append(1, encoder.encode("abc"))
+ *   yield* ring.append(2, encoder.encode("def"))
+ *   const held = yield* ring.take
+ *   return [held.map(({ bytes, fd, offset }) => [fd, offset, bytes.length]), yield* ring.evicted]
  * })
  *
- * await Effect.runPromise(Effect.scoped(program)) // => Gap 0..2, "c" of stdout at 2, "def" of stderr at 3
+ * // Four bytes of six are left: "c" of stdout, and "def" of stderr.
+ * await Effect.runPromise(Effect.scoped(program)) // => [[[1, 2, 1], [2, 3, 3]], 2]
  * ```
  */
 import * as Effect from "effect/Effect"

@@ -16,6 +16,7 @@ import type { ExitStatus } from "../ExitStatus.ts"
 import type { ProcessId } from "../ProcessId.ts"
 import type { Signal } from "../Signal.ts"
 import * as check from "./check.ts"
+import * as deadline from "./deadline.ts"
 import type { Policy } from "./policy.ts"
 import * as telemetry from "./telemetry.ts"
 import * as terminate from "./terminate.ts"
@@ -118,6 +119,11 @@ export class Ending<E> {
       }
       return this.policy.lingering === "leave" ? Effect.void : this.killRest
     })
+  }
+
+  /** Waits until the end is known to this side too, so that a handle does not call running what is dead. */
+  get seen(): Effect.Effect<unknown> {
+    return deadline.within(Effect.exit(Deferred.await(this.settled)), this.policy.killDeadline)
   }
 
   /** What `kill` of a handle does. */

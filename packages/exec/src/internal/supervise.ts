@@ -41,11 +41,6 @@ export const supervise = Effect.fnUntraced(function* <E, R>(
   const running = yield* backend.spawn(request)
   const ending = new Ending<E>(backend, request.id, policy, running, clock)
   const reading = new Reading(ending, fork)
-  yield* Scope.addFinalizer(
-    scope,
-    // The consumer is gone by now, and what nobody reads would keep a process from ending by itself.
-    Effect.raceFirst(ending.end, Effect.andThen(reading.discard, Effect.never))
-  )
   yield* Metric.update(telemetry.processes, 1)
   yield* fork(Effect.andThen(ending.watch, reading.closeWhenQuiet))
   if (Duration.isFinite(policy.timeout)) {
@@ -54,5 +49,11 @@ export const supervise = Effect.fnUntraced(function* <E, R>(
   if (stdin !== undefined && stdin !== "open") {
     yield* fork(Effect.catchCause(feed(running, stdin), (cause) => ending.endWith(cause)))
   }
+  // Added last, so that it runs first, while the fibers above still see what happens. The consumer is gone by now, and
+  // what nobody reads would keep a process from ending by itself.
+  yield* Scope.addFinalizer(
+    scope,
+    Effect.raceFirst(Effect.andThen(ending.end, ending.seen), Effect.andThen(reading.discard, Effect.never))
+  )
   return { ending, reading }
 })
