@@ -5,12 +5,20 @@
  * A backend's own test file is one call; what the backend cannot do is what its capabilities say, and the suite holds
  * it to them: what is declared is tested, and what is declared absent is tested to be `Unsupported`.
  *
- * ```ts
+ * ```ts check
  * import { ExecConformance, ShFixtures } from "@effect-exec/testing"
  * import { LocalExec } from "@effect-exec/local"
  *
  * ExecConformance.suite("LocalExec", LocalExec.layer, {
- *   capabilities: LocalExec.capabilities,
+ *   capabilities: {
+ *     tree: "exact",
+ *     exit: "exact",
+ *     stdin: "stream",
+ *     tty: "real",
+ *     user: "any",
+ *     detach: "layer",
+ *     pidReuse: "exact"
+ *   },
  *   fixtures: ShFixtures.make()
  * })
  * ```

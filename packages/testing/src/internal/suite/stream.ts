@@ -124,7 +124,8 @@ export const events: Chapter = (target) => {
           fixtures.numbers(10_000, "both"),
           fixtures.exit(7),
           fixtures.killSelf("KILL"),
-          fixtures.numbers(90_000)
+          // Endless, so that it cannot have ended by itself before it is ended.
+          fixtures.flood()
         ]) {
           const ran = yield* exec.run(command, options)
           const collected = yield* Stream.run(exec.stream(command, options), ExecResult.collect)
