@@ -59,7 +59,7 @@ let missed = 0
 for (const bench of benches) {
   if (positionals.length > 0 && !positionals.includes(bench.name)) continue
   await bench.run(settings, (row) => {
-    if (!Table.printRow(row)) missed++
+    missed += Table.printRow(row)
   })
 }
-print(`\nload ${load()} at the end; ${missed === 0 ? "every target met" : `${missed} missed`}`)
+print(`\nload ${load()} at the end; ${missed === 0 ? "every target met" : `${missed} targets missed`}`)

@@ -69,9 +69,6 @@ const actor = Effect.fnUntraced(function* (world: Actions.World, chosen: Actions
     counts[action.kind] = (counts[action.kind] ?? 0) + 1
     under.set(number, { what: action.what, since: performance.now() })
     const exit = yield* Effect.exit(action.effect)
-    const { since } = under.get(number)!
-    const millis = performance.now() - since
-    if (process.env["TRACE"] !== undefined && millis > 300) print(`${millis.toFixed(0)} ms ${action.what}`)
     under.delete(number)
     if (Exit.isFailure(exit)) problem(`${action.what} (${number}): ${Cause.pretty(exit.cause)}`)
   }

@@ -1,6 +1,6 @@
 /**
  * Who is measured, by name. A further variant of ours is one more line in `variants`: it gets a row of its own in every
- * table, its own targets where `targets` below names it, and `soak` and `must-show` take it with `--variant`.
+ * table, its own targets where the `targets` of a bench name it, and `soak` and `must-show` take it with `--variant`.
  */
 import { LocalExec } from "@effect-exec/local"
 import type * as Layer from "effect/Layer"
@@ -11,8 +11,11 @@ import * as ExecaDriver from "./execaDriver.ts"
 import * as ExecDriver from "./execDriver.ts"
 import * as Raw from "./raw.ts"
 
-/** Ours. `portable` is Node's own spawn beneath. */
-export const variants: Readonly<Record<string, Layer.Layer<Exec.Exec>>> = { portable: LocalExec.layer }
+/** Ours. `portable` has Node's own spawn beneath, `agent` the agent, where there is one for this system. */
+export const variants: Readonly<Record<string, Layer.Layer<Exec.Exec>>> = {
+  portable: LocalExec.layerWith({ agent: "never" }),
+  agent: LocalExec.layer
+}
 
 /** The one that `soak` and `must-show` take when they are not told. */
 export const defaultVariant = "portable"

@@ -26,14 +26,14 @@ const isMet = (value: number, bound: Bound): boolean =>
 
 const formatBound = (bound: Bound): string => ("atLeast" in bound ? `≥ ${bound.atLeast}` : `≤ ${bound.atMost}`)
 
-/** Prints a row. Whether all that is asked of it is met. */
-export const printRow = (row: Row): boolean => {
-  let met = true
+/** Prints a row. How many of ours missed what is asked of them. */
+export const printRow = (row: Row): number => {
+  let missed = 0
   for (const own of row.ours) {
     const values = compared(own, row)
     const bound = row.targets?.[own.subject]
     const isGood = bound === undefined || isMet(median(values), bound)
-    met &&= isGood
+    if (!isGood) missed++
     const spread = `(${number(quantile(values, 0.25))}–${number(quantile(values, 0.75))})`
     print(
       line([
@@ -48,5 +48,5 @@ export const printRow = (row: Row): boolean => {
       ])
     )
   }
-  return met
+  return missed
 }
