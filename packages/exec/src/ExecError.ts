@@ -86,7 +86,7 @@ export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFou
 }) {
   readonly isRetryable = false
   override get message(): string {
-    return `There is no user ${this.user} in the sandbox`
+    return `There is no user ${this.user} in the sandbox${because(this)}`
   }
 }
 
