@@ -125,6 +125,8 @@ export class Output {
   })
 
   private readonly waiting: Effect.Effect<void> = Effect.callback((resume) => {
+    // A fiber may yield to others between its look and this.
+    if (this.chunks.length > 0 || this.isEnded) return resume(Effect.void)
     this.hasWaited = true
     this.resume = resume
     return this.stopWaiting
