@@ -120,15 +120,16 @@ export class Output {
     this.grant(credit.fd, owed)
   }
 
-  private readonly stopWaiting = Effect.sync(() => {
-    this.resume = undefined
-  })
-
-  private readonly waiting: Effect.Effect<void> = Effect.callback((resume) => {
-    // A fiber may yield to others between its look and this.
-    if (this.chunks.length > 0 || this.isEnded) return resume(Effect.void)
-    this.hasWaited = true
-    this.resume = resume
-    return this.stopWaiting
-  })
+  // Made for each wait: what ten thousand idle commands kept ready would cost more than they do.
+  private get waiting(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      // A fiber may yield to others between its look and this.
+      if (this.chunks.length > 0 || this.isEnded) return resume(Effect.void)
+      this.hasWaited = true
+      this.resume = resume
+      return Effect.sync(() => {
+        this.resume = undefined
+      })
+    })
+  }
 }
