@@ -94,7 +94,7 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
     return Effect.forever(step, { disableYield: true }).pipe(
       Pull.catchDone(() => Effect.void),
       Effect.catchCause((cause) => this.lose(cause)),
-      Effect.ensuring(this.release)
+      Effect.ensuring(Effect.suspend(() => this.release))
     )
   }
 

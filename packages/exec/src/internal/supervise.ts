@@ -60,13 +60,17 @@ export const supervise = Effect.fnUntraced(function* <E, R>(
   if (stdin !== undefined && stdin !== "open") {
     yield* forkHere(Effect.catchCause(feed(running, stdin), (cause) => ending.endWith(cause)))
   }
-  // Added last, so that it runs first, while the fibers above still see what happens. The consumer is gone by now, and
-  // what nobody reads would keep a process from ending by itself.
-  yield* Scope.addFinalizer(
-    scope,
-    Effect.raceFirst(ending.endBecauseUnwanted, Effect.andThen(reading.discard, Effect.never)).pipe(
-      Effect.andThen(reading.release)
-    )
-  )
+  // Added last, so that it runs first, while the fibers above still see what happens.
+  yield* Scope.addFinalizer(scope, release(ending, reading))
   return { ending, reading }
 })
+
+// The consumer is gone by now, and what nobody reads would keep a process from ending by itself. Made when it is needed:
+// ten thousand idle processes would each hold it.
+const release = <E>(ending: Ending<E>, reading: Reading<E>): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Effect.andThen(
+      Effect.raceFirst(ending.endBecauseUnwanted, Effect.andThen(reading.discard, Effect.never)),
+      reading.release
+    )
+  )
