@@ -35,4 +35,32 @@ export interface Pipe {
    * alive meanwhile, and only then.
    */
   readonly hold?: (busy: boolean) => void
+  /**
+   * Opens a pipe that the agent has open, by its number there, where agent and client are on one machine; then the client reads
+   * a busy command's output itself, and it makes no detour through the agent. `undefined` when that cannot be: the
+   * agent goes on, and no further pipe is asked for. Must not wait.
+   *
+   * It begins to read by itself, after this call.
+   */
+  readonly adopt?: (pid: number, fd: number, reader: Reader) => Adopted | undefined
+}
+
+/** Where the bytes of an adopted pipe go. */
+export interface Reader {
+  /** Bytes, the reader's own from now on. False when it wants no more before `resume`. */
+  readonly take: (bytes: Uint8Array) => boolean
+  /** All that came at once was given. */
+  readonly flush: () => void
+  /** The end of the bytes, or why there are no more; the pipe is closed then. Called once, unless it was closed before. */
+  readonly ended: (failure?: PipeFailure) => void
+}
+
+/** A pipe that is read here. */
+export interface Adopted {
+  /** Reads on. */
+  readonly resume: () => void
+  /** Gives what is in the pipe, at most as much as one holds (1 MiB), at once and even if the reader wants no more. */
+  readonly drain: () => void
+  /** Closes it, after which nothing is given or called any more. Idempotent. */
+  readonly close: () => void
 }

@@ -7,13 +7,13 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ExecError from "effect-exec/ExecError"
-import type { Pipe, PipeFailure } from "../Pipe.ts"
+import type { Adopted, Pipe, PipeFailure, Reader } from "../Pipe.ts"
 import type { Encoder } from "./encoder.ts"
 import type { Loss } from "./failure.ts"
 import { type Frames, Framer } from "./framer.ts"
 import { decode, type Hello, type Message } from "./message.ts"
 import { Outgoing } from "./outgoing.ts"
-import { version } from "./protocol.ts"
+import { features, version } from "./protocol.ts"
 import * as Requests from "./requests.ts"
 
 /** What a number stands for: a command or a file operation. */
@@ -44,6 +44,7 @@ export class Connection implements Frames {
   private number = 0
   private busy = 0
   private isGreeted = false
+  private canAdopt: boolean
   // A stack and not a Set: clearing an old Set allocates an old table, and with output beside the heap V8 then collects
   // all of it every few megabytes.
   private readonly touched: Array<Entry> = []
@@ -53,7 +54,7 @@ export class Connection implements Frames {
     this.pipe = pipe
     this.backend = backend
     this.outgoing = new Outgoing(pipe)
-    this.send((to) => Requests.hello(to, 0))
+    this.canAdopt = pipe.adopt !== undefined
   }
 
   /** Reads and writes until the pipe ends or fails, or what comes makes no sense; ends the pipe then. Never fails. */
@@ -99,6 +100,18 @@ export class Connection implements Frames {
     if (this.busy === (change === 1 ? 1 : 0)) this.pipe.hold?.(change === 1)
   }
 
+  /** Whether the pipe of a busy command may be offered. */
+  get adopts(): boolean {
+    return this.canAdopt
+  }
+
+  /** Opens a pipe that was offered. What failed once fails for the same reason later, and is not tried again. */
+  adopt(pid: number, fd: number, reader: Reader): Adopted | undefined {
+    const adopted = this.canAdopt ? this.pipe.adopt?.(pid, fd, reader) : undefined
+    this.canAdopt = adopted !== undefined
+    return adopted
+  }
+
   /** Does it when all that was read has been taken up: then whoever is woken sees all of it. */
   later(wake: () => void): void {
     this.wakes.push(wake)
@@ -135,6 +148,9 @@ export class Connection implements Frames {
       return `it speaks versions ${message.versionMin} to ${message.versionMax}, not ${version}`
     }
     this.isGreeted = true
+    // Chosen may be only what is offered.
+    this.canAdopt &&= (message.features & features.handover) !== 0
+    this.send((to) => Requests.hello(to, this.canAdopt ? features.handover : 0))
     this.later(() => Deferred.doneUnsafe(this.hello, Effect.succeed(message)))
     return undefined
   }

@@ -42,7 +42,7 @@ export type Message =
   | { readonly _tag: "Signaled"; readonly request: number; readonly count: number; readonly error: string }
   | {
       readonly _tag: "Handover"
-      readonly stream: number
+      readonly stream: 1 | 2
       readonly fd: number
       readonly pid: number
       readonly offset: bigint
@@ -199,7 +199,7 @@ const handover = (fields: Fields): Message => {
   const stream = fields.u8()
   fields.require(stream === 1 || stream === 2)
   fields.zeros(3)
-  return { _tag: "Handover", stream, fd: fields.u32(), pid: fields.u32(), offset: fields.u64() }
+  return { _tag: "Handover", stream: stream as 1 | 2, fd: fields.u32(), pid: fields.u32(), offset: fields.u64() }
 }
 
 const refused = (fields: Fields): Message => {

@@ -5,6 +5,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { Output as Chunk, Running } from "effect-exec/Backend"
 import type { ExecError } from "effect-exec/ExecError"
+import type { Adopted, PipeFailure, Reader } from "../Pipe.ts"
 
 /**
  * How much of a stream may be on its way or waiting here, at first and at most. A pipe holds 64 KiB, so that the first
@@ -13,6 +14,9 @@ import type { ExecError } from "effect-exec/ExecError"
  */
 export const firstWindow = 256 * 1024
 const maxWindow = 2 * 1024 * 1024
+
+/** How much of an adopted pipe may wait here; the next bytes stay in the pipe, and then the process waits. */
+const maxHeld = 1024 * 1024
 
 /** The credit of one stream. */
 interface Credit {
@@ -40,6 +44,13 @@ export class Output {
   // output beside the heap it then collects all of it every few megabytes.
   private resume: ((effect: Effect.Effect<void>) => void) | undefined
   private hasWaited = false
+  // Which streams brought something: bit 1 stdout, bit 2 stderr.
+  private flowing = 0
+  private adopted: Adopted | undefined
+  // What was read from it and not taken.
+  private adoptedHeld = 0
+  // The agent has said its last word, so that only the adopted pipe is left.
+  private isLast = false
 
   constructor(grant: (fd: 1 | 2, bytes: number) => void) {
     this.grant = grant
@@ -50,6 +61,7 @@ export class Output {
     const credit = fd === 1 ? this.stdout : this.stderr
     credit.left -= bytes.length
     if (this.isEnded) return true
+    this.flowing |= fd
     credit.held += bytes.length
     this.chunks.push({ fd, bytes })
     return credit.left >= 0
@@ -62,9 +74,49 @@ export class Output {
     resume?.(Effect.void)
   }
 
+  /**
+   * Reads a stream by itself from here on, after what has arrived; false when it does not. Where both streams bring something
+   * it does not, because the order in which they do would be lost.
+   */
+  adopt(
+    fd: 1 | 2,
+    open: (reader: Reader) => Adopted | undefined,
+    failed: (failure: PipeFailure) => ExecError
+  ): boolean {
+    if (this.isEnded || this.adopted !== undefined || this.flowing !== fd) return false
+    this.adopted = open({
+      take: (bytes) => {
+        this.chunks.push({ fd, bytes })
+        this.adoptedHeld += bytes.length
+        return this.adoptedHeld < maxHeld
+      },
+      flush: () => this.flush(),
+      ended: (failure) => {
+        this.adopted = undefined
+        if (failure !== undefined) this.end(failed(failure))
+        else if (this.isLast) this.end()
+      }
+    })
+    return this.adopted !== undefined
+  }
+
+  /** The agent will send no more: the end, once an adopted pipe is at its own. */
+  last(): void {
+    this.isLast = true
+    if (this.adopted === undefined) this.end()
+  }
+
   /** No more is taken; what arrived is still given, and then the end, or the loss. The first end counts. */
   end(lost?: ExecError): void {
     if (this.isEnded) return
+    // In the pipe may be the last words of a process that has ended.
+    this.adopted?.drain()
+    this.stop(lost)
+  }
+
+  private stop(lost?: ExecError): void {
+    this.adopted?.close()
+    this.adopted = undefined
     this.isEnded = true
     this.lost = lost
     this.flush()
@@ -78,7 +130,7 @@ export class Output {
   /** Forgets what nobody will take. */
   drop(): void {
     this.chunks = []
-    this.end()
+    if (!this.isEnded) this.stop()
   }
 
   /** See `Running.pull`. */
@@ -100,10 +152,17 @@ export class Output {
       if (!this.isEnded) {
         this.refill(this.stdout)
         this.refill(this.stderr)
+        if (this.adoptedHeld > 0) this.goOn()
       }
       this.hasWaited = false
       return taken
     })
+  }
+
+  private goOn(): void {
+    const isStopped = this.adoptedHeld >= maxHeld
+    this.adoptedHeld = 0
+    if (isStopped) this.adopted?.resume()
   }
 
   // Gives credit back in few and large grants: each is a write here and a wake-up there.

@@ -20,6 +20,8 @@ import { Signals } from "./signals.ts"
 /** How a start was answered, when it was not with STARTED. */
 export type NotStarted = Extract<Message, { readonly _tag: "Failed" | "Refused" }>
 
+type Handover = Extract<Message, { readonly _tag: "Handover" }>
+
 export class Remote implements Entry, Running {
   /** Done when the agent has answered START. */
   readonly answered = Deferred.makeUnsafe<NotStarted | undefined, ExecError.ExecError>()
@@ -118,7 +120,7 @@ export class Remote implements Entry, Running {
 
   /** Nobody will read any more. */
   forget(): void {
-    this.closeOutputs()
+    this.sayClosed()
     this.outputs.drop()
     this.input?.close()
   }
@@ -163,6 +165,9 @@ export class Remote implements Entry, Running {
         return false
       case "Signaled":
         this.later(() => this.signals?.answered(message))
+        return false
+      case "Handover":
+        this.handover(message)
         return false
       case "Closed":
         this.closed()
@@ -215,13 +220,29 @@ export class Remote implements Entry, Running {
 
   private closed(): void {
     this.isClosed = true
-    this.outputs.end()
+    this.outputs.last()
     this.later(() => this.signals?.ended())
   }
 
+  private handover({ fd, pid, stream }: Handover): void {
+    // An offer that crossed the closing has ended with it.
+    if (this.outputs.hasEnded) return
+    const isTaken = this.outputs.adopt(
+      stream,
+      (reader) => this.connection.adopt(pid, fd, reader),
+      ({ code = "EIO", text = "reading the output" }) => connectionLost(this.connection.backend, { code, text }, true)
+    )
+    const answer = isTaken ? Requests.handoverTaken : Requests.handoverRefused
+    this.say((to) => answer(to, this.number, stream))
+  }
+
   private closeOutputs(): void {
-    if (!this.isClosed && !this.outputs.hasEnded) this.say((to) => Requests.closeOutput(to, this.number, bothOutputs))
+    this.sayClosed()
     this.outputs.end()
+  }
+
+  private sayClosed(): void {
+    if (!this.outputs.hasEnded) this.say((to) => Requests.closeOutput(to, this.number, bothOutputs))
   }
 
   private resizeTo({ columns, rows }: TtySize): Effect.Effect<void> {

@@ -90,6 +90,18 @@ export const closeOutput = (to: Encoder, command: number, streams: number): bool
   return to.end(maxPayload)
 }
 
+export const handoverTaken = (to: Encoder, command: number, fd: 1 | 2): boolean => {
+  to.begin(toAgent.handoverTaken, command)
+  to.u8(fd)
+  return to.end(maxPayload)
+}
+
+export const handoverRefused = (to: Encoder, command: number, fd: 1 | 2): boolean => {
+  to.begin(toAgent.handoverRefused, command)
+  to.u8(fd)
+  return to.end(maxPayload)
+}
+
 export const resize = (to: Encoder, command: number, columns: number, rows: number): boolean => {
   to.begin(toAgent.resize, command)
   to.u16(columns)

@@ -38,8 +38,16 @@ const environment = (base: Base["env"], { env }: Command): Map<string, string> =
   return all
 }
 
-const fieldsOf = ({ command, stdin }: SpawnRequest, env: ReadonlyMap<string, string>, cwd: string): Start => ({
-  flags: (stdin === "pipe" ? startFlags.stdin : 0) | (command.tty === undefined ? 0 : startFlags.tty),
+const fieldsOf = (
+  { command, stdin }: SpawnRequest,
+  env: ReadonlyMap<string, string>,
+  cwd: string,
+  adopts: boolean
+): Start => ({
+  flags:
+    (stdin === "pipe" ? startFlags.stdin : 0) |
+    (command.tty === undefined ? 0 : startFlags.tty) |
+    (adopts ? startFlags.offer : 0),
   stdoutCredit: firstWindow,
   stderrCredit: firstWindow,
   columns: command.tty?.columns ?? 0,
@@ -90,7 +98,7 @@ export const make = (connection: Connection, hello: Hello, base: Base): Backend[
         const env = environment(base.env, request.command)
         const cwd = base.cwd(request.command.cwd)
         const remote = new Remote(connection, request, hello.stdinWindow)
-        if (!remote.start(fieldsOf(request, env, cwd))) {
+        if (!remote.start(fieldsOf(request, env, cwd, connection.adopts))) {
           remote.withdraw()
           const [program] = request.command.argv
           return fail(new ExecError.StartFailed({ program, detail: { backend: connection.backend, code: "E2BIG" } }))
