@@ -9,6 +9,7 @@ import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Pipe, PipeFailure } from "@effect-exec/agent/Pipe"
+import * as AdoptedPipe from "./agentAdopted.ts"
 
 /** An agent that runs. */
 export interface AgentProcess {
@@ -166,6 +167,8 @@ export const start = (
               socket.write(bytes, (cause) => resume(cause == null ? Effect.void : Effect.fail(failureOf(cause))))
             }),
           end: Effect.sync(end),
+          // The agent's own descriptors, and no others: of its process we know what its number is.
+          adopt: (pid, fd, reader) => (pid === child.pid ? AdoptedPipe.open(pid, fd, reader) : undefined),
           hold: (busy) => {
             users += busy ? 1 : -1
             if (users > 0) socket.ref()
