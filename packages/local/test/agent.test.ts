@@ -1,5 +1,6 @@
 /** The variant with an agent: what only it can do, and what must hold when it, or this process, is killed. */
 import { spawn as spawnRaw } from "node:child_process"
+import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -8,12 +9,60 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { Command, Exec } from "effect-exec"
+import * as Agent from "@effect-exec/agent/Agent"
+import { type Backend, Command, Exec } from "effect-exec"
 import * as AgentBackend from "../src/internal/agentBackend.ts"
+import * as AgentPipe from "../src/internal/agentPipe.ts"
 import * as Procfs from "../src/internal/procfs.ts"
 import * as LocalExec from "../src/LocalExec.ts"
 import { agents, marked, marker, node, tree } from "./agentSupport.ts"
 import { alive, eventually, executable, portable, readAll, readUntil, request, temporary } from "./support.ts"
+
+const fds = () => Fs.readdirSync("/proc/self/fd").length
+
+/** How many pipes are open here: one more for each command whose output is read without the agent. */
+const pipes = () =>
+  Fs.readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return Fs.readlinkSync(`/proc/self/fd/${fd}`).startsWith("pipe:")
+    } catch {
+      return false
+    }
+  }).length
+
+// 68 MB, of which no two lines are the same.
+const lines = 8_600_000
+const reference = (() => {
+  let hash: string | undefined
+  return Effect.promise(async () => {
+    if (hash !== undefined) return hash
+    const all = createHash("sha256")
+    for await (const chunk of spawnRaw("seq", [String(lines)]).stdout) all.update(chunk as Buffer)
+    return (hash = all.digest("hex"))
+  })
+})()
+
+/** Reads to the end; what it brings is hashed, and how many pipes were open meanwhile is counted. */
+const readHash = Effect.fnUntraced(function* (
+  running: Backend.Running,
+  fd: 1 | 2,
+  pull: (round: number) => Backend.Running["pull"] = () => running.pull
+) {
+  const all = createHash("sha256")
+  let open = 0
+  let round = 0
+  const one = Effect.suspend(() =>
+    Effect.map(pull(round++), (outputs) => {
+      open = Math.max(open, pipes())
+      for (const output of outputs) {
+        assert.strictEqual(output.fd, fd)
+        all.update(output.bytes)
+      }
+    })
+  )
+  yield* Effect.flip(Effect.forever(one))
+  return { hash: all.digest("hex"), open }
+})
 
 const spawn = (backend: Effect.Success<ReturnType<typeof LocalExec.backend>>, command: Command.Command) =>
   backend.spawn(request(command))
@@ -200,6 +249,202 @@ describe.skipIf(AgentBackend.program() === undefined)("with an agent", () => {
           ratios.push(one.took / other.took)
         }
         assert.isBelow(ratios.sort((a, b) => a - b)[2]!, 0.5)
+      })
+    )
+  })
+
+  describe("a busy command", () => {
+    const shell = (fd: 1 | 2, script: string) => Command.shell(fd === 1 ? script : `(${script}) >&2`)
+    const seq = (fd: 1 | 2) => shell(fd, `seq ${lines}`)
+
+    /** A command of whom more came already than the agent relays by itself. */
+    const handedOver = Effect.fnUntraced(function* (backend: Backend.Backend, command: Command.Command) {
+      const before = pipes()
+      const running = yield* backend.spawn(request(command))
+      let read = 0
+      while (pipes() === before) for (const { bytes } of yield* running.pull) read += bytes.length
+      return { running, read }
+    })
+
+    for (const fd of [1, 2] as const) {
+      const ways: ReadonlyArray<
+        readonly [string, (running: Backend.Running) => (round: number) => Backend.Running["pull"]]
+      > = [
+        ["steadily", (running) => () => running.pull],
+        [
+          "with pauses",
+          (running) => (round) => (round % 8 === 0 ? Effect.andThen(Effect.sleep(5), running.pull) : running.pull)
+        ],
+        [
+          "with pulls that are interrupted at random",
+          (running) => () =>
+            Effect.gen(function* () {
+              const pulling = yield* Effect.forkChild(Effect.exit(running.pull), { startImmediately: true })
+              for (let turns = Math.floor(Math.random() * 4); turns > 0; turns--) yield* Effect.yieldNow
+              if (Math.random() < 0.1) yield* Effect.promise(() => new Promise(setImmediate))
+              if (pulling.pollUnsafe() === undefined) yield* Fiber.interrupt(pulling)
+              const exit = yield* Fiber.await(pulling)
+              return exit._tag === "Success" ? yield* exit.value : yield* running.pull
+            })
+        ]
+      ]
+      for (const [how, way] of ways) {
+        it.live(
+          `is read itself, to the last byte of fd ${fd}, ${how}`,
+          () =>
+            Effect.gen(function* () {
+              const backend = yield* LocalExec.backend()
+              const before = pipes()
+              const running = yield* spawn(backend, seq(fd))
+              const { hash, open } = yield* readHash(running, fd, way(running))
+              assert.strictEqual(hash, yield* reference)
+              assert.isAbove(open, before)
+              assert.deepStrictEqual(yield* running.exited, { _tag: "Exited", code: 0 })
+              assert.isAtMost(pipes(), before)
+            }),
+          60_000
+        )
+      }
+
+      it.live(
+        `is read through the agent, to the last byte of fd ${fd}, where its pipe cannot be opened`,
+        () =>
+          Effect.gen(function* () {
+            const { pipe } = yield* AgentPipe.start(AgentBackend.program()!, undefined)
+            let asked = 0
+            const backend = yield* Agent.connect(
+              { ...pipe, adopt: () => void asked++ },
+              { env: { PATH: process.env["PATH"]! } }
+            )
+            const before = pipes()
+            for (let i = 0; i < 2; i++) {
+              const { hash, open } = yield* Effect.flatMap(backend.spawn(request(seq(fd))), (it) => readHash(it, fd))
+              assert.strictEqual(hash, yield* reference)
+              assert.isAtMost(open, before)
+            }
+            assert.strictEqual(asked, 1)
+          }),
+        60_000
+      )
+    }
+
+    it.live("whose both streams flow is read through the agent, in the order in which it writes", () =>
+      Effect.gen(function* () {
+        const backend = yield* LocalExec.backend()
+        const before = pipes()
+        const running = yield* spawn(backend, Command.shell("echo first >&2; sleep 0.05; seq 50000"))
+        const { outputs, stderr, stdout } = yield* readAll(running)
+        assert.deepStrictEqual([stderr, stdout.length, outputs[0]?.fd], ["first\n", 288_894, 2])
+        assert.isAtMost(pipes(), before)
+      })
+    )
+
+    it.live("that nobody reads any more waits, and little is kept of what it wrote", () =>
+      Effect.gen(function* () {
+        const { agent, backend } = yield* started
+        const { running } = yield* handedOver(backend, Command.make("yes"))
+        const written = () => Number(/wchar: (\d+)/.exec(Procfs.readText(`/proc/${running.pid}/io`)!)![1])
+        const before = { agent: rss(agent), own: process.memoryUsage().external }
+        yield* Effect.sleep(200)
+        const stopped = written()
+        yield* Effect.sleep(200)
+        assert.strictEqual(written(), stopped)
+        assert.isBelow(process.memoryUsage().external - before.own, 4 * 1024 * 1024)
+        assert.isBelow(rss(agent) - before.agent, 1024)
+        for (let read = 0; read < 16 * 1024 * 1024;) for (const { bytes } of yield* running.pull) read += bytes.length
+        assert.isAbove(written(), stopped)
+      })
+    )
+
+    it.live("that is killed ends, after what it wrote", () =>
+      Effect.gen(function* () {
+        const backend = yield* LocalExec.backend()
+        const { read, running } = yield* handedOver(backend, Command.make("yes"))
+        yield* Effect.sleep(20)
+        yield* running.signal("SIGKILL", "tree")
+        assert.deepStrictEqual(yield* running.exited, { _tag: "Signaled", signal: "SIGKILL" })
+        const { stdout } = yield* readAll(running)
+        assert.isAbove(read + stdout.length, 1024 * 1024)
+      })
+    )
+
+    it.live("whose agent is killed gives what it wrote, and then ConnectionLost", () =>
+      Effect.gen(function* () {
+        const { agent, backend } = yield* started
+        const before = pipes()
+        // It writes all of it into its pipe, and then lives.
+        const { read, running } = yield* handedOver(
+          backend,
+          Command.shell("seq 20000; seq 20001 40000; exec sleep 600")
+        )
+        yield* Effect.sleep(50)
+        process.kill(agent, "SIGKILL")
+        const { ended, stdout } = yield* readAll(running)
+        assert.strictEqual(read + stdout.length, 228_894)
+        assert.include(stdout, "\n40000\n")
+        assert.include(String(ended), "lost")
+        assert.isAtMost(pipes(), before)
+      })
+    )
+
+    it.live("that was left behind is read to its own last word, however much those it left behind write", () =>
+      Effect.gen(function* () {
+        const backend = yield* LocalExec.backend()
+        for (const others of ["sleep 600", "yes"]) {
+          const command = Command.shell(`seq 60000; (${others}) & echo last`)
+          const { stdout } = yield* Effect.scoped(
+            Effect.gen(function* () {
+              const running = yield* backend.spawn(request(command, { lingering: "leave" }))
+              yield* running.exited
+              return yield* readAll(running)
+            })
+          )
+          assert.isAbove(stdout.length, 348_894)
+          assert.include(stdout, "\nlast\n")
+        }
+      })
+    )
+
+    it.live("whose output outlives its tree ends when it is closed, after what was in the pipe", () =>
+      Effect.gen(function* () {
+        const backend = yield* LocalExec.backend()
+        const { read, running } = yield* handedOver(backend, Command.shell("seq 40000; sleep 0.1; exec sleep 600"))
+        yield* Effect.sleep(50)
+        // Somebody who does not belong to it: this process, with an end of its own.
+        const held = Fs.openSync(`/proc/${running.pid}/fd/1`, Fs.constants.O_WRONLY)
+        yield* running.signal("SIGKILL", "tree")
+        yield* running.treeEmpty
+        const reading = yield* Effect.forkChild(readAll(running), { startImmediately: true })
+        yield* Effect.sleep(50)
+        assert.isUndefined(reading.pollUnsafe())
+        Fs.writeSync(held, "late\n")
+        yield* running.closeOutput
+        const { stdout } = yield* Fiber.join(reading)
+        assert.strictEqual(read + stdout.length, 228_894 + "late\n".length)
+        Fs.closeSync(held)
+      })
+    )
+
+    it.live("leaves no file descriptor, a hundred times, however it ended", () =>
+      Effect.gen(function* () {
+        const { agent, backend } = yield* started
+        const there = () => Fs.readdirSync(`/proc/${agent}/fd`).length
+        const one = (round: number) =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const { running } = yield* handedOver(
+                backend,
+                round % 2 === 0 ? Command.make("seq", ["200000"]) : Command.make("yes")
+              )
+              if (round % 4 === 0) yield* readAll(running)
+              if (round % 4 === 1) yield* running.closeOutput
+            })
+          )
+        yield* one(0)
+        yield* one(1)
+        const before = { here: fds(), there: there() }
+        for (let round = 0; round < 100; round++) yield* one(round)
+        yield* eventually(() => fds() <= before.here && there() <= before.there)
       })
     )
   })
