@@ -54,7 +54,8 @@ export class Demux {
     if (this.isTty) return this.rest()
     while (this.at < this.chunk.length) {
       if (this.left === 0 && !this.takeHeader()) return this.broken
-      if (this.left === 0) continue
+      // A frame without payload, or one whose payload is in the next chunk.
+      if (this.left === 0 || this.at === this.chunk.length) continue
       const end = Math.min(this.chunk.length, this.at + this.left)
       const bytes = this.chunk.subarray(this.at, end)
       this.left -= bytes.length
