@@ -85,7 +85,7 @@ describe.runIf(available)("the life of containers", () => {
       const { child, ready } = client("foreign", id)
       yield* Effect.promise(() => ready)
       const processes = async () =>
-        (await docker("top", id, "-eo", "args")).split("\n").filter((line) => /sleep 300|agent/.test(line))
+        (await docker("exec", id, "ps", "-o", "args")).split("\n").filter((line) => /sleep 300|agent/.test(line))
       assert.isAtLeast((yield* Effect.promise(processes)).length, 3)
       child.kill("SIGKILL")
       yield* eventually("its processes are gone", 2000, async () => (await processes()).length === 0)

@@ -77,7 +77,8 @@ class Untar {
 
   private begin(): void {
     this.have = 0
-    if (this.header[0] === 0) return
+    // The end of the archive. A name of zeros alone is none: it may be in the extended header before.
+    if (this.header.every((byte) => byte === 0)) return
     const header: Header = {
       type: String.fromCharCode(this.header[156]!),
       size: number(this.header.subarray(124, 136)),
