@@ -23,19 +23,20 @@ const unreachable = DockerExec.layerContainer({ image: images.busybox }).pipe(
 )
 
 /** A container whose removal is the cut. */
-const severable = Effect.gen(function* () {
-  const container = yield* Container.make({ image: images.busybox })
-  const client = yield* DockerClient.DockerClient
-  const exec = yield* DockerExec.make(container)
-  return { exec, cut: Effect.orDie(client.removeContainer(container.id)) }
-})
+const severable = (image: string) =>
+  Effect.gen(function* () {
+    const container = yield* Container.make({ image })
+    const client = yield* DockerClient.DockerClient
+    const exec = yield* DockerExec.make(container)
+    return { exec, cut: Effect.orDie(client.removeContainer(container.id)) }
+  })
 
 const own = (image: string, fixtures = shFixtures()) =>
   ExecConformance.suite(`a container of our own, ${image}`, DockerExec.layerContainer({ image }), {
     capabilities,
     fixtures,
     unreachable,
-    severable,
+    severable: severable(image),
     layerTimeout: "1 minute"
   })
 

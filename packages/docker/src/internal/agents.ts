@@ -10,6 +10,8 @@ import type { PipeFailure } from "@effect-exec/agent/Pipe"
 import type { Backend } from "effect-exec/Backend"
 import * as ExecError from "effect-exec/ExecError"
 import type { DockerClient } from "../DockerClient.ts"
+import type { Upgraded } from "./hijack.ts"
+import * as deadline from "./deadline.ts"
 import * as EnginePipe from "./enginePipe.ts"
 import { unsupported } from "./failure.ts"
 
@@ -78,13 +80,31 @@ export const start = (place: Place): Effect.Effect<AgentBackend, ExecError.ExecE
       ...(user === undefined ? {} : { User: user })
     })
     const stream = yield* client.startExec(exec)
+    yield* Effect.addFinalizer(() => lastWords(stream))
     const pipe = EnginePipe.make(stream, whyEnded(client, id))
-    return yield* Effect.catch(greet(pipe, env), (error) =>
-      Effect.flatMap(ended(client, exec), (info) =>
-        Effect.fail(info?.exitCode === 126 && info.pid === 0 ? refused(place, pipe.firstWords()) : error)
+    return yield* greet(pipe, env).pipe(
+      Effect.catch((error) =>
+        Effect.flatMap(ended(client, exec), (info) =>
+          Effect.fail(info?.exitCode === 126 && info.pid === 0 ? refused(place, pipe.firstWords()) : error)
+        )
       )
     )
   })
+
+/** Longer than it takes to kill all trees. */
+const endMillis = 10_000
+
+// Its pipe was ended, so that it kills what is left and ends: whoever closes the scope may rely on that. What it still
+// says is read, because an engine with unread output holds up the whole container.
+const lastWords = ({ end, pull }: Upgraded): Effect.Effect<void> =>
+  Effect.andThen(
+    end,
+    deadline.within(
+      Effect.ignore(Effect.repeat(pull, { while: (chunk) => chunk !== undefined })),
+      endMillis,
+      () => Effect.void
+    )
+  )
 
 // Its exit is recorded after its stream ended, or a moment later.
 const ended = (client: DockerClient, exec: string) =>

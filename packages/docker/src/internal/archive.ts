@@ -99,12 +99,14 @@ export const writeFile = <E, R>(
       )
     )
     return Effect.flatMap(Stream.toAsyncIterableEffect(whole), (tar) =>
-      Effect.catch(put(tar), (error): Effect.Effect<never, ExecError | PlatformError.PlatformError | E> =>
-        failed !== undefined
-          ? Effect.fail(failed.error)
-          : Effect.fail(
-              left === 0 ? error : problem("writeFile", "BadResource", path, `the stream is not of ${size} bytes`)
-            )
+      put(tar).pipe(
+        Effect.catch((error): Effect.Effect<never, ExecError | PlatformError.PlatformError | E> =>
+          failed !== undefined
+            ? Effect.fail(failed.error)
+            : Effect.fail(
+                left === 0 ? error : problem("writeFile", "BadResource", path, `the stream is not of ${size} bytes`)
+              )
+        )
       )
     )
   })

@@ -68,7 +68,8 @@ export const make = (stream: Upgraded, whyEnded: Effect.Effect<PipeFailure>): En
     firstWords: () => new TextDecoder().decode(Buffer.concat(words)).trim(),
     pipe: {
       read: (take) =>
-        Effect.catch(stream.pull, lost).pipe(
+        stream.pull.pipe(
+          Effect.catch(lost),
           Effect.flatMap((chunk) => {
             if (chunk === undefined) return atEnd
             const problem = takeAll(chunk, take)
@@ -76,7 +77,7 @@ export const make = (stream: Upgraded, whyEnded: Effect.Effect<PipeFailure>): En
           }),
           Effect.forever({ disableYield: true })
         ),
-      write: (bytes) => Effect.catch(stream.write(bytes), lost),
+      write: (bytes) => stream.write(bytes).pipe(Effect.catch(lost)),
       end: Effect.suspend(() => {
         ended = true
         return stream.end

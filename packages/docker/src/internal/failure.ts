@@ -48,7 +48,7 @@ export const failure = ({ host, sandbox }: About, { code, status, text }: Engine
     return unavailable(host, hint, code ?? "EIO", text)
   }
   const detail = { backend: "docker", code: String(status), text }
-  if (status === 404) return ExecError.make(new ExecError.SandboxNotFound({ sandbox, detail }))
+  if (status === 404) return notFound(sandbox, text)
   if (status === 409 && /is paused/.test(text)) return notRunning(sandbox, "paused", text)
   if (status === 409 && /not running/.test(text)) return notRunning(sandbox, "stopped", text)
   if (status === 400 && /client version/.test(text)) {
@@ -65,6 +65,11 @@ export const failure = ({ host, sandbox }: About, { code, status, text }: Engine
   return ExecError.make(new ExecError.StartFailed({ program: sandbox, detail }))
 }
 
+/** There is no such container or image. */
+export const notFound = (sandbox: string, text: string): ExecError.ExecError =>
+  ExecError.make(new ExecError.SandboxNotFound({ sandbox, detail: { backend: "docker", code: "404", text } }))
+
+/** The container exists, but nothing can run in it. */
 export const notRunning = (sandbox: string, state: string, text?: string): ExecError.ExecError =>
   ExecError.make(
     new ExecError.SandboxNotRunning({
@@ -74,5 +79,6 @@ export const notRunning = (sandbox: string, state: string, text?: string): ExecE
     })
   )
 
+/** It cannot be done, and what to do instead. */
 export const unsupported = (feature: string, text: string): ExecError.ExecError =>
   ExecError.make(new ExecError.Unsupported({ feature, detail: { backend: "docker", text } }))

@@ -7,6 +7,7 @@ import type { Running } from "effect-exec/Backend"
 import type { ExecError } from "effect-exec/ExecError"
 import type { ExitStatus } from "effect-exec/ExitStatus"
 import type { DockerClient } from "../DockerClient.ts"
+import * as deadline from "./deadline.ts"
 
 /** An end is not held up longer than this by an engine that does not answer. */
 const askMillis = 2000
@@ -25,11 +26,10 @@ export const watch = (
       const judge = (status: ExitStatus): Effect.Effect<ExitStatus> => {
         if (known !== undefined) return Effect.succeed(known)
         if (status._tag !== "Signaled" || status.signal !== "SIGKILL" || killed) return Effect.succeed(status)
-        return client.oomCount(id, since).pipe(
-          Effect.timeoutOrElse({ duration: askMillis, orElse: () => Effect.succeed(0) }),
-          Effect.orElseSucceed(() => 0),
-          Effect.map((count): ExitStatus => (known = count > 0 ? { ...status, cause: "oom" } : status))
-        )
+        const count = Effect.orElseSucceed(client.oomCount(id, since), () => 0)
+        return deadline
+          .within(count, askMillis, () => Effect.succeed(0))
+          .pipe(Effect.map((count): ExitStatus => (known = count > 0 ? { ...status, cause: "oom" } : status)))
       }
       return {
         pid: running.pid,

@@ -14,6 +14,7 @@ import * as Config from "./config.ts"
 import * as ContainerBackend from "./containerBackend.ts"
 import * as EnginePipe from "./enginePipe.ts"
 import * as Environment from "./environment.ts"
+import { notFound } from "./failure.ts"
 import * as Owner from "./owner.ts"
 import * as Program from "./program.ts"
 import type { Live } from "./restarting.ts"
@@ -27,25 +28,24 @@ export interface Opened extends Live {
 const pull = (client: DockerClient, { image, onPull = () => Effect.void }: Options) =>
   Effect.andThen(Stream.runForEach(client.pull(image), onPull), client.inspectImage(image))
 
-const imageOf = (client: DockerClient, options: Options): Effect.Effect<ImageInfo, ExecError> =>
-  options.pull === "always"
-    ? pull(client, options)
-    : Effect.catch(client.inspectImage(options.image), (error) =>
-        error.reason._tag === "SandboxNotFound" && options.pull !== "never"
-          ? Effect.catch(pull(client, options), (why) =>
-              Effect.fail(why.reason._tag === "BackendUnavailable" ? why : notPulled(error, why))
-            )
-          : Effect.fail(error)
+const imageOf = (client: DockerClient, options: Options): Effect.Effect<ImageInfo, ExecError> => {
+  if (options.pull === "always") return pull(client, options)
+  return client
+    .inspectImage(options.image)
+    .pipe(
+      Effect.catch((missing) =>
+        missing.reason._tag === "SandboxNotFound" && options.pull !== "never"
+          ? Effect.mapError(pull(client, options), (why) => notPulled(options.image, why))
+          : Effect.fail(missing)
       )
-
-// It is not there, and why it could not be fetched.
-const notPulled = (missing: ExecError, why: ExecError): ExecError => {
-  const text = why.reason.detail?.text ?? why.message
-  Object.assign(missing.reason, {
-    detail: { backend: "docker", code: "404", text: `and could not be pulled: ${text}` }
-  })
-  return missing
+    )
 }
+
+// The engine's words about the registry mean nothing without the image that is missing.
+const notPulled = (image: string, why: ExecError): ExecError =>
+  why.reason._tag === "BackendUnavailable"
+    ? why
+    : notFound(`image ${image}`, `and could not be pulled: ${why.reason.detail?.text ?? why.message}`)
 
 /** Longer than an engine takes to clean up a container. */
 const goneAttempts = 100
