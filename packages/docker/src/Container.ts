@@ -1,7 +1,7 @@
 /**
  * A container as a resource: created, started, and gone with its scope.
  *
- * ```ts
+ * ```ts check
  * import { Effect } from "effect"
  * import { Command, Exec } from "effect-exec"
  * import { Container, DockerExec } from "@effect-exec/docker"

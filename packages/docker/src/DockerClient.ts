@@ -5,7 +5,7 @@
  * Without a layer it is the engine that the docker CLI would talk to (`DOCKER_HOST`, the current context, the default
  * socket; TLS by `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH`), connected to when it is first needed.
  *
- * ```ts
+ * ```ts check
  * import { Effect, Layer } from "effect"
  * import { DockerClient, DockerExec } from "@effect-exec/docker"
  *

@@ -1,7 +1,7 @@
 /**
  * Runs commands in containers.
  *
- * ```ts
+ * ```ts check
  * import { Effect } from "effect"
  * import { Command, Exec } from "effect-exec"
  * import { DockerExec } from "@effect-exec/docker"

@@ -58,6 +58,8 @@ const theirs = (image: string, fixtures = shFixtures()) => {
   })
 }
 
+if (!available) console.warn("\n!! NO DOCKER ENGINE ANSWERS: NOTHING OF @effect-exec/docker IS TESTED IN CONTAINERS\n")
+
 describe.runIf(available)("DockerExec", () => {
   own(images.busybox)
   theirs(images.busybox)

@@ -51,7 +51,7 @@ const cleanUp = (root: string): void => {
     .split("\n")
     .map((line) => line.split(" ")[1] ?? "")
     .filter((path) => path.startsWith(root))
-  for (const path of mounts.reverse()) execFileSync("umount", ["-l", path], { stdio: "ignore" })
+  for (const path of mounts.toReversed()) execFileSync("umount", ["-l", path], { stdio: "ignore" })
   Fs.rmSync(root, { recursive: true, force: true })
 }
 
