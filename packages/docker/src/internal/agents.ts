@@ -46,6 +46,14 @@ export const greet = (
 
 /** Why the stream of a container's process ended, as far as the engine can still be asked. */
 export const whyEnded = (client: DockerClient, id: string): Effect.Effect<PipeFailure> =>
+  deadline.within(look(client, id), askMillis, () =>
+    Effect.succeed({ code: "ETIMEDOUT", text: "the engine does not answer" })
+  )
+
+/** Commands that were lost wait no longer than this for the reason why. */
+const askMillis = 2000
+
+const look = (client: DockerClient, id: string): Effect.Effect<PipeFailure> =>
   client.inspectContainer(id).pipe(
     Effect.map(({ exitCode, name, oomKilled, status }) =>
       status === "running"
@@ -84,7 +92,8 @@ export const start = (place: Place): Effect.Effect<AgentBackend, ExecError.ExecE
     const pipe = EnginePipe.make(stream, whyEnded(client, id))
     return yield* greet(pipe, env).pipe(
       Effect.catch((error) =>
-        Effect.flatMap(ended(client, exec), (info) =>
+        // Read first: asked about an exec whose output nobody took, an engine may never answer.
+        Effect.flatMap(Effect.andThen(lastWords(stream), ended(client, exec)), (info) =>
           Effect.fail(info?.exitCode === 126 && info.pid === 0 ? refused(place, pipe.firstWords()) : error)
         )
       )

@@ -9,10 +9,13 @@ import type { ContainerInfo, DockerClient } from "../DockerClient.ts"
 import * as Agents from "./agents.ts"
 import * as ContainerBackend from "./containerBackend.ts"
 import * as Environment from "./environment.ts"
-import { notRunning, unsupported } from "./failure.ts"
+import { notFound, notRunning, unsupported } from "./failure.ts"
 import type { Opened } from "./own.ts"
 import * as Program from "./program.ts"
 import * as Tar from "./tar.ts"
+
+// It becomes a part of a path; with a slash or a question mark in it, of another one.
+const possible = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 
 const states: Readonly<Record<string, string>> = { exited: "stopped", created: "not started yet" }
 
@@ -64,6 +67,9 @@ const capabilitiesOf = ({ capAdd, capDrop, privileged }: ContainerInfo): Readonl
 /** Starts an agent in it. */
 export const open = (client: DockerClient, options: GetOptions): Effect.Effect<Opened, ExecError, Scope.Scope> =>
   Effect.gen(function* () {
+    if (!possible.test(options.container)) {
+      return yield* Effect.fail(notFound(options.container, "a container cannot have this name"))
+    }
     const info = yield* client.inspectContainer(options.container)
     yield* running(info)
     const program = yield* Effect.flatMap(architectureOf(client, info), Program.forArchitecture)

@@ -5,6 +5,7 @@
  */
 import * as Http from "node:http"
 import * as Https from "node:https"
+import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -29,6 +30,9 @@ export interface Request {
   readonly body: unknown
   readonly deadlineMillis: number
 }
+
+/** How long a link may be silent before it is probed, each second, for ten more. */
+const keepAliveMillis = 15_000
 
 const socketFailure = (cause: NodeJS.ErrnoException): EngineFailure => ({
   code: cause.code ?? "EIO",
@@ -117,6 +121,8 @@ const streamOf = (socket: Duplex, head: Uint8Array): Upgraded => {
     ended ??= how
     wake()
   }
+  // A link that is cut without a word would otherwise never be noticed.
+  if (socket instanceof Socket) socket.setKeepAlive(true, keepAliveMillis)
   socket.pause()
   socket.on("data", (chunk: Uint8Array) => {
     arrived.push(chunk)
