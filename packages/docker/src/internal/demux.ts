@@ -102,7 +102,7 @@ export class Demux {
   }
 
   private listen(bytes: Uint8Array): void {
-    if (this.wordBytes < maxWords) this.words.push(bytes.slice(0, maxWords - this.wordBytes))
+    if (this.wordBytes < maxWords) this.words.push(new Uint8Array(bytes.subarray(0, maxWords - this.wordBytes)))
     this.wordBytes += bytes.length
     if (this.left === 0) this.broken = this.engineError()
   }

@@ -34,7 +34,8 @@ export const make = (stream: Upgraded, whyEnded: Effect.Effect<PipeFailure>): En
 
   const keep = (bytes: Uint8Array) => {
     if (kept >= wordsKept) return
-    words.push(bytes.slice(0, wordsKept - kept))
+    // Not `slice`, which does not copy a Buffer of Node's: the whole chunk would be kept.
+    words.push(new Uint8Array(bytes.subarray(0, wordsKept - kept)))
     kept += bytes.length
   }
   const over = (failure: PipeFailure): Effect.Effect<never, PipeFailure> => {

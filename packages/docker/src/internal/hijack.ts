@@ -139,17 +139,15 @@ const streamOf = (socket: Duplex, head: Uint8Array): Upgraded => {
     return chunk === undefined ? ended : Effect.succeed(chunk)
   }
   return {
-    pull: Effect.suspend(
-      () =>
-        now() ??
-        Effect.callback<Uint8Array | undefined, EngineFailure>((resume) => {
-          waiting = () => resume(now()!)
-          socket.resume()
-          return Effect.sync(() => {
-            waiting = undefined
-          })
-        })
-    ),
+    pull: Effect.callback((resume) => {
+      const ready = now()
+      if (ready !== undefined) return resume(ready)
+      waiting = () => resume(now()!)
+      socket.resume()
+      return Effect.sync(() => {
+        waiting = undefined
+      })
+    }),
     write: (bytes) =>
       Effect.callback((resume) => {
         socket.write(bytes, (cause) => resume(cause == null ? Effect.void : Effect.fail(socketFailure(cause))))

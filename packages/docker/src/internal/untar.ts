@@ -58,7 +58,7 @@ class Untar {
         at += bytes.length
         this.left -= bytes.length
         if (this.use === "file") out.push(bytes)
-        else if (this.use !== "skip") this.notes.push(bytes.slice())
+        else if (this.use !== "skip") this.notes.push(new Uint8Array(bytes))
         if (this.left === 0) this.noted()
       } else if (this.pad > 0) {
         const skipped = Math.min(this.pad, chunk.length - at)
