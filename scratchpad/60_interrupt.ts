@@ -18,7 +18,7 @@ const program = Effect.gen(function* () {
 
   // A lost race, a timeout, a closed scope, Ctrl-C: all the same.
   const pid = yield* exec.stream(tree).pipe(
-    Exec.lines,
+    Exec.lines(),
     Stream.runHead,
     Effect.flatMap(Effect.fromOption),
     Effect.map((line) => line.split(" ")[0]!)

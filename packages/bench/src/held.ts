@@ -27,6 +27,20 @@ export const look = async (fibers: () => number): Promise<Held> => {
   return now(fibers())
 }
 
+/**
+ * Counts when the heap has come to rest: the code of a program's start, megabytes, goes only some collections after it was
+ * last needed, and a figure that includes it would hide as much of growth.
+ */
+export const rest = async (fibers: () => number): Promise<Held> => {
+  let held = await look(fibers)
+  for (let calm = 0, i = 0; calm < 5 && i < 50; i++) {
+    const next = await look(fibers)
+    calm = held.heap - next.heap > 20_000 ? 0 : calm + 1
+    held = next
+  }
+  return held
+}
+
 /** Counts until it is as before, for a second at most: what takes longer stays. */
 export const settle = async (before: Held, fibers: () => number): Promise<Held> => {
   let held = await look(fibers)

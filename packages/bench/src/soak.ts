@@ -102,7 +102,7 @@ print(`${values.variant}, Node ${process.version}, load ${Os.loadavg()[0]!.toFix
 // Code and caches of the first epoch are no leak.
 await epoch(performance.now() + 2000)
 finished.clear()
-const before = await Held.look(() => fibers.alive)
+const before = await Held.rest(() => fibers.alive)
 print(`before:  ${Held.format(before)}`)
 
 const started = performance.now()

@@ -17,6 +17,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Backend } from "./Backend.ts"
@@ -32,7 +33,7 @@ import * as check from "./internal/check.ts"
 import { unlimited } from "./internal/policy.ts"
 import { prepare } from "./internal/prepare.ts"
 import { Spawned } from "./internal/spawned.ts"
-import { supervise } from "./internal/supervise.ts"
+import { supervise, type Supervised } from "./internal/supervise.ts"
 import * as telemetry from "./internal/telemetry.ts"
 import * as view from "./internal/text.ts"
 import * as utf8 from "./internal/utf8.ts"
@@ -145,8 +146,7 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
     adjust: (defaults: Defaults) => Defaults
   ) {
     const { request, policy } = yield* prepare(backend, command, options, adjust(yield* Defaults))
-    const supervised = yield* supervise(backend, request, policy, options.stdin)
-    yield* Effect.annotateCurrentSpan("process.pid", supervised.ending.running.pid)
+    const supervised = yield* supervise(backend, request, policy, options.stdin, yield* Effect.context<never>())
     return { request, supervised }
   })
 
@@ -159,6 +159,7 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
 
   const run: Service["run"] = (command, options = {}) =>
     start(command, textStdin(options), (defaults) => defaults).pipe(
+      Effect.tap(annotatePid),
       Effect.flatMap(({ supervised }) => collectPull(supervised.reading.pull)),
       Effect.tap((result) => Effect.annotateCurrentSpan("process.exit.code", result.exitCode)),
       Effect.scoped,
@@ -167,6 +168,7 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
 
   const stream: Service["stream"] = (command, options = {}) =>
     start(command, textStdin(options), unlimited).pipe(
+      Effect.tap(annotatePid),
       Effect.map(({ supervised }) =>
         Effect.tap(supervised.reading.pull, ([event]) =>
           event._tag === "Exited" ? Effect.annotateCurrentSpan("process.exit.code", toCode(event.status)) : Effect.void
@@ -191,7 +193,12 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
     list: supervisor.list,
     kill: (selector, options) =>
       supervisor.get(selector).pipe(
-        Effect.tap((process) => Effect.annotateCurrentSpan("process.pid", process.pid)),
+        Effect.tap((process) =>
+          Effect.annotateCurrentSpan({
+            "process.executable.name": process.command.argv[0],
+            "process.pid": process.pid
+          })
+        ),
         Effect.flatMap((process) => process.kill(options)),
         Effect.withSpan("Exec.kill", { attributes: { "exec.backend": backend.name } })
       ),
@@ -199,6 +206,9 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
     capabilities: backend.capabilities
   })
 })
+
+const annotatePid = <E>({ supervised }: { readonly supervised: Supervised<E> }) =>
+  Effect.annotateCurrentSpan("process.pid", supervised.ending.running.pid)
 
 // Without a handle there is nobody to write: every string is text, the word "open" too.
 const textStdin = <E, R>(options: ExecOptions<E, R>): ExecOptions<E, R> =>
@@ -225,16 +235,30 @@ export interface LinesOptions extends TextOptions {
 }
 
 /** The output as text, as it comes. A character that is split between two chunks is given whole, with the second. */
-export const text = <E, R>(
-  events: Stream.Stream<ExecEvent, E, R>,
-  options: TextOptions = {}
-): Stream.Stream<string, E, R> => view.through(events, options.of ?? "both", view.plain)
+export const text: {
+  (options?: TextOptions): <E, R>(events: Stream.Stream<ExecEvent, E, R>) => Stream.Stream<string, E, R>
+  <E, R>(events: Stream.Stream<ExecEvent, E, R>, options?: TextOptions): Stream.Stream<string, E, R>
+} = dual(
+  (args) => Stream.isStream(args[0]),
+  <E, R>(events: Stream.Stream<ExecEvent, E, R>, options: TextOptions = {}): Stream.Stream<string, E, R> =>
+    view.through(events, options.of ?? "both", view.plain)
+)
 
-/** The output line by line, without the line ends. A last line without one is given at the end. */
-export const lines = <E, R>(
-  events: Stream.Stream<ExecEvent, E, R>,
-  { maxLength = 1024 * 1024, mark = "…", of = "both" }: LinesOptions = {}
-): Stream.Stream<string, E, R> => view.through(events, of, view.lines(maxLength, mark))
+/**
+ * The output line by line, without the line ends. A last line without one is given at the end, also when that is a
+ * failure. Fails with `InvalidCommand` for a `maxLength` that is not a whole number from 1 on.
+ */
+export const lines: {
+  (options?: LinesOptions): <E, R>(events: Stream.Stream<ExecEvent, E, R>) => Stream.Stream<string, E | ExecError, R>
+  <E, R>(events: Stream.Stream<ExecEvent, E, R>, options?: LinesOptions): Stream.Stream<string, E | ExecError, R>
+} = dual(
+  (args) => Stream.isStream(args[0]),
+  <E, R>(
+    events: Stream.Stream<ExecEvent, E, R>,
+    { maxLength = 1024 * 1024, mark = "…", of = "both" }: LinesOptions = {}
+  ): Stream.Stream<string, E | ExecError, R> =>
+    Stream.unwrap(Effect.map(check.lineLength(maxLength), () => view.through(events, of, view.lines(maxLength, mark))))
+)
 
 /**
  * Calls back for every detached process, those that run now and those that come, until the scope closes. As
@@ -246,8 +270,12 @@ export const observe = Effect.fnUntraced(function* <E, R>(
   const exec = yield* Exec
   yield* exec.events.pipe(
     Stream.filter(([, event]) => event._tag === "Started"),
-    Stream.runForEach(([id]) => Effect.flatMap(exec.get(id), (process) => observeProcess(process, callbacks))),
-    Effect.catch((error) => Effect.logDebug("The callbacks of all processes end", error)),
+    Stream.runForEach(([id]) =>
+      Effect.flatMap(exec.get(id), (process) => observeProcess(process, callbacks)).pipe(
+        Effect.catch((error) => Effect.logWarning("A process was gone before it could be observed", error))
+      )
+    ),
+    Effect.catch((error) => Effect.logWarning("The callbacks of all processes end", error)),
     Effect.forkScoped({ startImmediately: true })
   )
 })
@@ -267,3 +295,16 @@ export const spawn = <E = never, R = never>(command: Command, options?: SpawnOpt
 /** `detach` of the service in the context. */
 export const detach = <E = never, R = never>(command: Command, options?: DetachOptions<E, R>) =>
   Exec.use((exec) => exec.detach(command, options))
+
+/** `get` of the service in the context. */
+export const get = (selector: Selector) => Exec.use((exec) => exec.get(selector))
+
+/** `connect` of the service in the context. */
+export const connect = (selector: Selector, options?: EventsOptions) =>
+  Stream.unwrap(Exec.useSync((exec) => exec.connect(selector, options)))
+
+/** `list` of the service in the context. */
+export const list = (options?: { readonly exited?: boolean | undefined }) => Exec.use((exec) => exec.list(options))
+
+/** `kill` of the service in the context. */
+export const kill = (selector: Selector, options?: KillOptions) => Exec.use((exec) => exec.kill(selector, options))

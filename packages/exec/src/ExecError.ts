@@ -263,7 +263,7 @@ export class SubscriberLagged extends Schema.TaggedError<SubscriberLagged>()("Su
 }) {
   readonly isRetryable = false
   override get message(): string {
-    return `This subscriber has not read the ends of ${this.processes} processes, which are no longer retained`
+    return `This subscriber has yet to read the ends of ${this.processes} processes, more than are retained`
   }
 }
 

@@ -79,9 +79,9 @@ export interface DetachedProcess extends ProcessHandle {
   readonly peek: Effect.Effect<BufferSnapshot, ExecError>
   /** Bytes that the ring holds now. */
   readonly bufferSize: Effect.Effect<number, ExecError>
-  /** Whether bytes were lost because the ring was full. */
+  /** Whether bytes were lost: evicted because the ring was full, or dropped after the end by the retention. */
   readonly bufferOverflow: Effect.Effect<boolean, ExecError>
-  /** How many bytes were lost because the ring was full. */
+  /** How many bytes were lost: evicted because the ring was full, or dropped after the end by the retention. */
   readonly evicted: Effect.Effect<number, ExecError>
   /**
    * Waits for the end and gives the result with what the ring still holds. With a `timeout` that passes first it

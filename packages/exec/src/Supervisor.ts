@@ -3,6 +3,7 @@
  * detaches: when its scope closes, every tree gets TERM, grace and KILL, all of them at once.
  */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -59,14 +60,14 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
   const startingTags = new Set<string>()
   let isClosed = false
 
+  const context = yield* Effect.context<never>()
   const pumps = yield* Scope.make()
-  yield* Effect.addFinalizer(() => {
-    isClosed = true
-    return Effect.forEach(table.all(), (process) => process.shutdown, { concurrency: "unbounded", discard: true }).pipe(
-      Effect.andThen(subscribers.close(closed)),
-      Effect.andThen(Scope.close(pumps, Exit.void))
-    )
-  })
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      isClosed = true
+      return Effect.forEach(table.all(), (process) => process.shutdown, { concurrency: "unbounded", discard: true })
+    }).pipe(Effect.andThen(subscribers.close(closed)), Effect.andThen(Scope.close(pumps, Exit.void)))
+  )
 
   const forget = (expired: ReadonlyArray<Detached>) =>
     Effect.forEach(expired, (process) => Effect.andThen(subscribers.forgotten(process), process.forget), {
@@ -88,18 +89,77 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
     scopes: Scopes
   ): Effect.fn.Return<Detached, ExecError.ExecError, R> {
     const ring = yield* Scope.provide(RingBuffer.make({ capacity, overflow: options.overflow }), scopes.ring)
-    const supervised = yield* Scope.provide(supervise(backend, request, policy, options.stdin), scopes.process)
-    return new Detached(request, tag, options.stdin, supervised, ring, yield* Clock.currentTimeMillis, scopes)
+    const clock = yield* Clock.Clock
+    const own = clock === Context.get(context, Clock.Clock) ? context : Context.add(context, Clock.Clock, clock)
+    const spawned = supervise(backend, request, policy, options.stdin, own)
+    const supervised = yield* Scope.provide(spawned, scopes.process)
+    return new Detached(request, tag, options.stdin, supervised, ring, clock.currentTimeMillisUnsafe(), scopes)
   })
 
   // From here on the process is the table's: whatever becomes of the caller, its output is read and its end is seen.
-  const adopt = (process: Detached) =>
+  const adopt = (process: Detached): Effect.Effect<DetachedProcess, ExecError.ExecError> =>
     Effect.suspend(() => {
+      const pump = Effect.updateContext(process.pump, (_: Context.Context<never>) => context)
+      // The layer closed while this one was starting: nobody else will end it.
+      if (isClosed)
+        return Effect.forkDetach(pump).pipe(Effect.andThen(process.shutdown), Effect.andThen(Effect.fail(closed)))
       table.add(process)
-      return Effect.andThen(process.pump, retain(process)).pipe(
+      return Effect.andThen(pump, retain(process)).pipe(
         Effect.forkIn(pumps),
         Effect.andThen(subscribers.started(process)),
-        Effect.as<DetachedProcess>(process)
+        Effect.as(process)
+      )
+    })
+
+  // Looking and claiming are one step, so that nobody comes between: an id starts once, a tag belongs to one.
+  const claim = <E, R>(
+    prepared: Prepared,
+    tag: string,
+    options: DetachOptions<E, R>,
+    capacity: number
+  ): Effect.Effect<DetachedProcess, ExecError.ExecError, R> =>
+    Effect.uninterruptibleMask((restore) => {
+      const again = (prepared: Prepared, tag: string) => restore(claim(prepared, tag, options, capacity))
+      const { id } = prepared.request
+      if (isClosed) return Effect.fail(closed)
+      const other = starting.get(id)
+      const existing = table.get(id)
+      if (options.id !== undefined) {
+        if (existing !== undefined) return Effect.succeed<DetachedProcess>(existing)
+        // Should that other start fail, it is this one's turn to try.
+        if (other !== undefined) return Effect.andThen(restore(Deferred.await(other)), again(prepared, tag))
+      } else if (existing !== undefined || other !== undefined) {
+        // Chance, or a seed, repeated itself.
+        return Effect.flatMap(ProcessId.random, (id) =>
+          again({ ...prepared, request: { ...prepared.request, id } }, tag)
+        )
+      }
+      if (table.isTagTaken(tag) || startingTags.has(tag)) {
+        return options.tag === undefined
+          ? Effect.flatMap(ProcessId.randomTag, (tag) => again(prepared, tag))
+          : Effect.fail(ExecError.make(new ExecError.TagInUse({ tag })))
+      }
+
+      const done = Deferred.makeUnsafe<void>()
+      starting.set(id, done)
+      startingTags.add(tag)
+      const scopes = { process: Scope.makeUnsafe(), ring: Scope.makeUnsafe() }
+      const typed = { ...options, stdin: withTypedFailure(id, options.stdin) }
+      return restore(start(prepared, tag, typed, capacity, scopes)).pipe(
+        Effect.onError((cause) =>
+          Effect.andThen(
+            Scope.close(scopes.process, Exit.failCause(cause)),
+            Scope.close(scopes.ring, Exit.failCause(cause))
+          )
+        ),
+        Effect.flatMap(adopt),
+        Effect.ensuring(
+          Effect.suspend(() => {
+            starting.delete(id)
+            startingTags.delete(tag)
+            return Deferred.succeed(done, void 0)
+          })
+        )
       )
     })
 
@@ -108,47 +168,11 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
     options: DetachOptions<E, R>
   ): Effect.fn.Return<DetachedProcess, ExecError.ExecError, R> {
     yield* open
-    // Whoever asks again for an id that is being started waits; should that start fail, it is its turn to try.
-    for (let other = options.id && starting.get(options.id); other; other = options.id && starting.get(options.id)) {
-      yield* Deferred.await(other)
-    }
-    const existing = options.id && table.get(options.id)
-    if (existing) return existing
-
     const defaults = yield* Defaults
     const prepared = yield* prepare(backend, command, options, unlimited(defaults))
-    const { id } = prepared.request
     const tag = options.tag ?? (yield* ProcessId.randomTag)
     yield* check.tag(tag)
-    if (table.isTagTaken(tag) || startingTags.has(tag)) {
-      return yield* ExecError.make(new ExecError.TagInUse({ tag }))
-    }
-
-    const done = Deferred.makeUnsafe<void>()
-    return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.suspend(() => {
-        starting.set(id, done)
-        startingTags.add(tag)
-        const scopes = { process: Scope.makeUnsafe(), ring: Scope.makeUnsafe() }
-        const typed = { ...options, stdin: withTypedFailure(id, options.stdin) }
-        return restore(start(prepared, tag, typed, options.ring ?? defaults.ring, scopes)).pipe(
-          Effect.onError((cause) =>
-            Effect.andThen(
-              Scope.close(scopes.process, Exit.failCause(cause)),
-              Scope.close(scopes.ring, Exit.failCause(cause))
-            )
-          ),
-          Effect.flatMap(adopt),
-          Effect.ensuring(
-            Effect.suspend(() => {
-              starting.delete(id)
-              startingTags.delete(tag)
-              return Deferred.succeed(done, void 0)
-            })
-          )
-        )
-      })
-    )
+    return yield* claim(prepared, tag, options, options.ring ?? defaults.ring)
   })
 
   const get = (selector: string | number) =>

@@ -15,7 +15,21 @@
  * await Effect.runPromise(Effect.provide(program, LocalExec.layer)) // => "Linux\n"
  * ```
  *
- * This is the portable variant, on Node's own `child_process`. It needs nothing but Node, and some things it cannot do:
+ * There are two variants, and `capabilities` says which one a layer is.
+ *
+ * **With the agent**, on Linux on x64 and arm64: a small program beside this one starts the commands, one for each
+ * layer, from the first command on. A start does not block this thread, however large this process is; the tree of a
+ * command is all its descendants, whatever they do to escape; there are terminals; and when this process is killed,
+ * even with SIGKILL, all of its commands are. Of these things one should know:
+ *
+ * - **The agent can be killed too.** Then its commands are ended, all of them fail with `ConnectionLost`, and the next
+ *   command starts a new one.
+ * - **An idle agent keeps nothing alive.** While a command runs this process does not end by itself; when none does, it
+ *   may, and what was left behind by `lingering: "leave"` ends with it.
+ * - **Users** are looked up in `/etc/passwd` and `/etc/group`, groups included; changing to one needs root.
+ *
+ * **The portable variant**, on Node's own `child_process`, is used elsewhere, where the agent's program cannot be
+ * executed, and with `agent: "never"`. It needs nothing but Node, and some things it cannot do:
  *
  * - **What escapes.** The tree of a command is its process group and session, and the descendants whose chain of parents
  *   is unbroken when it is killed. A daemon, which calls `setsid` and whose parent exits, is not found any more.

@@ -15,7 +15,8 @@ ExecConformance.suite("LocalExec (portable)", LocalExec.layerWith({ agent: "neve
     detach: "layer",
     pidReuse: "checked"
   },
-  fixtures: ShFixtures.make()
+  fixtures: ShFixtures.make(),
+  sibling: LocalExec.layerWith({ agent: "never" })
 })
 
 if (AgentBackend.program() !== undefined) {

@@ -26,7 +26,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { Backend } from "effect-exec/Backend"
 import type { Capabilities } from "effect-exec/Capabilities"
 import type { Command } from "effect-exec/Command"
@@ -89,11 +89,15 @@ export const sandbox = (options: Options): Sandbox => {
 
 /** The backend alone, for those who wrap it. What it starts ends when the scope closes. */
 export const backend = (sandbox: Sandbox): Effect.Effect<Backend, never, Scope.Scope> =>
-  Effect.map(Effect.scope, (owner) => ({
-    name: "test",
-    capabilities: Effect.succeed(sandbox.capabilities),
-    spawn: (request) => spawn(sandbox.machine, owner, request)
-  }))
+  Effect.gen(function* () {
+    // A scope of its own, made before anything else of the layer: its programs end last, after those who end them.
+    const owner = yield* Scope.fork(yield* Effect.scope)
+    return {
+      name: "test",
+      capabilities: Effect.succeed(sandbox.capabilities),
+      spawn: (request) => spawn(sandbox.machine, owner, request)
+    }
+  })
 
 /** Runs commands on this machine, so that what one layer started another one can look at. */
 export const layerSandbox = (sandbox: Sandbox): Layer.Layer<Exec.Exec> =>

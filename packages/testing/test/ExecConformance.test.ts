@@ -129,6 +129,7 @@ const backends = [
   backend("invents exit 0 for a signal", broken.inventsExitZero, ["C10 a death by signal", "C12 what ignores TERM"]),
   backend("never escalates: KILL is ignored", broken.neverEscalates, [
     "C12 what ignores TERM",
+    "C15 lingering kill",
     "C42 every signal",
     "C44 KILL ends all of a tree (background)"
   ]),

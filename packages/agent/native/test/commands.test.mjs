@@ -67,7 +67,7 @@ test("a failed start says at which stage and why, then CLOSED", async () => {
     [{ argv: ["true"], cwd: join(folder, "mine") }, 5, "ENOTDIR"],
     [{ argv: ["true"], user: "no-such-user" }, 4, "ENOENT"],
     [{ argv: ["true"], user: "root:no-such-group" }, 4, "ENOENT"],
-    [{ argv: ["true"], limits: [{ resource: 7, soft: 10, hard: 5 }] }, 2, "EINVAL"],
+    [{ argv: ["true"], limits: [{ resource: 7, soft: 10, hard: 5 }] }, 2, "EINVAL"]
   ]
   for (const [options, stage, error] of cases) {
     const r = await agent.run(options)
@@ -83,7 +83,10 @@ test("a large environment arrives (a START beyond one datagram)", async () => {
 })
 
 test("exit code, signal and core are told apart", async () => {
-  const exit = async (script) => { const { how, value, flags } = (await agent.run(["/bin/sh", "-c", script])).exit; return [how, value, flags & 2] }
+  const exit = async (script) => {
+    const { how, value, flags } = (await agent.run(["/bin/sh", "-c", script])).exit
+    return [how, value, flags & 2]
+  }
   assert.deepEqual(await exit("exit 0"), [1, 0, 0])
   assert.deepEqual(await exit("exit 137"), [1, 137, 0])
   assert.deepEqual(await exit("kill -9 $$"), [2, 9, 0])
@@ -92,7 +95,11 @@ test("exit code, signal and core are told apart", async () => {
 
 test("a command sees no descriptor but 0, 1, 2, clean signals, its own session", async () => {
   const busy = agent.start({ argv: ["cat"], stdin: true })
-  const r = await agent.run(["/bin/sh", "-c", "ls /proc/self/fd; grep -E 'Sig(Blk|Ign)' /proc/self/status; cut -d' ' -f6 /proc/$$/stat; echo $$; ulimit -n"])
+  const r = await agent.run([
+    "/bin/sh",
+    "-c",
+    "ls /proc/self/fd; grep -E 'Sig(Blk|Ign)' /proc/self/status; cut -d' ' -f6 /proc/$$/stat; echo $$; ulimit -n"
+  ])
   const lines = r.stdout.trim().split("\n")
   assert.deepEqual(lines.slice(0, 4), ["0", "1", "2", "3"]) // 3 is the folder that ls itself reads
   assert.match(r.stdout, /SigBlk:\s+0+\nSigIgn:\s+0+\n/)
@@ -118,13 +125,19 @@ test("stdin: at its end by default; exact, half-closed, and closed early by the 
 })
 
 test("64 MiB through cat keep their hash, with credit in both directions", async () => {
-  const total = 64 << 20, block = randomBytes(65536)
-  const expected = createHash("sha256"), actual = createHash("sha256")
+  const total = 64 << 20,
+    block = randomBytes(65536)
+  const expected = createHash("sha256"),
+    actual = createHash("sha256")
   agent.keep = false
   const id = agent.start({ argv: ["cat"], stdin: true, stdout: 262144, auto: false })
   agent.autoCredit.add(id)
-  let sent = 0, window = 131072, seen = 0
-  agent.onData = (f) => { if (f.command === id) actual.update(f.bytes) }
+  let sent = 0,
+    window = 131072,
+    seen = 0
+  agent.onData = (f) => {
+    if (f.command === id) actual.update(f.bytes)
+  }
   while (sent < total) {
     if (window < block.length) {
       await agent.until(() => agent.of(id).filter((f) => f.kind === "STDIN_CREDIT").length > seen)
@@ -146,7 +159,10 @@ test("64 MiB through cat keep their hash, with credit in both directions", async
 })
 
 test("stdin beyond the window is refused and ends the stream: never a hole", async () => {
-  const id = agent.start({ argv: ["/bin/sh", "-c", `while ! test -e ${folder}/go; do sleep 0.01; done; wc -c`], stdin: true })
+  const id = agent.start({
+    argv: ["/bin/sh", "-c", `while ! test -e ${folder}/go; do sleep 0.01; done; wc -c`],
+    stdin: true
+  })
   for (let i = 0; i < 6; i++) agent.stdin(id, Buffer.alloc(65536))
   const refused = await agent.fact(id, "REFUSED")
   assert.deepEqual([refused.refused, refused.code], [C.STDIN, 6])
@@ -190,7 +206,9 @@ test("a quiet command without credit is closed all the same", async () => {
 test("one stalled reader among 100 does not disturb the other 99", async () => {
   const stalled = agent.start({ argv: ["yes"], stdout: 1000, auto: false })
   await agent.until(() => agent.count(stalled) === 1000)
-  const others = await Promise.all(Array.from({ length: 99 }, (_, i) => agent.run(["/bin/sh", "-c", `head -c 200000 /dev/zero; echo ${i}`])))
+  const others = await Promise.all(
+    Array.from({ length: 99 }, (_, i) => agent.run(["/bin/sh", "-c", `head -c 200000 /dev/zero; echo ${i}`]))
+  )
   others.forEach((r, i) => assert.equal(r.stdout.slice(200000), `${i}\n`))
   assert.equal(agent.count(stalled), 1000)
   agent.credit(stalled, 1, 5)
@@ -219,23 +237,34 @@ test("CLOSE_OUTPUT makes the next write fail", async () => {
 })
 
 test("the order of stdout and stderr is kept when it can be seen", async () => {
-  const r = agent.start(["/bin/sh", "-c", "for i in 1 2 3 4 5; do echo o$i; sleep 0.02; echo e$i >&2; sleep 0.02; done"])
+  const r = agent.start([
+    "/bin/sh",
+    "-c",
+    "for i in 1 2 3 4 5; do echo o$i; sleep 0.02; echo e$i >&2; sleep 0.02; done"
+  ])
   await agent.fact(r, "CLOSED")
-  assert.deepEqual(agent.kinds(r).filter((k) => k.startsWith("STD")), Array(5).fill(["STDOUT", "STDERR"]).flat())
+  assert.deepEqual(
+    agent.kinds(r).filter((k) => k.startsWith("STD")),
+    Array(5).fill(["STDOUT", "STDERR"]).flat()
+  )
 })
 
-test("EXIT is not the end: a child keeps the pipe; DRAINED says that the process's own bytes are in", { skip: emulated }, async () => {
-  const id = agent.start(["/bin/sh", "-c", "sleep 1000 & echo hi"])
-  await agent.fact(id, "DRAINED")
-  assert.equal(agent.bytes(id).toString(), "hi\n")
-  assert.ok(!agent.kinds(id).includes("EMPTY"))
-  agent.closeOutput(id)
-  await agent.ping()
-  assert.ok(!agent.kinds(id).includes("CLOSED"), "it may live on with its pipes closed")
-  assert.equal((await agent.signal(id, SIG.KILL, TREE)).error, "")
-  await agent.fact(id, "CLOSED")
-  assert.deepEqual(agent.kinds(id).slice(-1), ["CLOSED"])
-})
+test(
+  "EXIT is not the end: a child keeps the pipe; DRAINED says that the process's own bytes are in",
+  { skip: emulated },
+  async () => {
+    const id = agent.start(["/bin/sh", "-c", "sleep 1000 & echo hi"])
+    await agent.fact(id, "DRAINED")
+    assert.equal(agent.bytes(id).toString(), "hi\n")
+    assert.ok(!agent.kinds(id).includes("EMPTY"))
+    agent.closeOutput(id)
+    await agent.ping()
+    assert.ok(!agent.kinds(id).includes("CLOSED"), "it may live on with its pipes closed")
+    assert.equal((await agent.signal(id, SIG.KILL, TREE)).error, "")
+    await agent.fact(id, "CLOSED")
+    assert.deepEqual(agent.kinds(id).slice(-1), ["CLOSED"])
+  }
+)
 
 test("DRAINED comes although a child never stops writing", { skip: emulated }, async () => {
   const id = agent.start({ argv: ["/bin/sh", "-c", "yes & echo own >&2; exit 0"] })
@@ -247,7 +276,14 @@ test("DRAINED comes although a child never stops writing", { skip: emulated }, a
 })
 
 test("a terminal: size, merged output, resize, end-of-file, hang-up", async () => {
-  const id = agent.start({ argv: ["/bin/sh", "-c", "test -t 0 && test -t 1 && test -t 2 && stty size; trap 'stty size; exit 7' WINCH; echo ready >&2; while :; do sleep 0.01; done"], tty: { columns: 80, rows: 24 } })
+  const id = agent.start({
+    argv: [
+      "/bin/sh",
+      "-c",
+      "test -t 0 && test -t 1 && test -t 2 && stty size; trap 'stty size; exit 7' WINCH; echo ready >&2; while :; do sleep 0.01; done"
+    ],
+    tty: { columns: 80, rows: 24 }
+  })
   await agent.said(id, "ready")
   agent.resize(id, 100, 30)
   assert.equal((await agent.fact(id, "EXIT")).value, 7)
@@ -266,11 +302,17 @@ test("a terminal: size, merged output, resize, end-of-file, hang-up", async () =
   await agent.fact(hangup, "CLOSED")
   const plain = agent.start(["true"])
   agent.resize(plain, 1, 1)
-  assert.equal((await agent.until(() => agent.of(plain).find((f) => f.kind === "REFUSED" || f.kind === "CLOSED"))).kind, "REFUSED")
+  assert.equal(
+    (await agent.until(() => agent.of(plain).find((f) => f.kind === "REFUSED" || f.kind === "CLOSED"))).kind,
+    "REFUSED"
+  )
 })
 
 test("user and groups by name and number", { skip: !isRoot }, async () => {
-  const ids = async (options) => (await agent.run({ argv: ["/bin/sh", "-c", "echo $(id -u):$(id -g):$(id -G)"], cwd: "/", ...options })).stdout.trim()
+  const ids = async (options) =>
+    (
+      await agent.run({ argv: ["/bin/sh", "-c", "echo $(id -u):$(id -g):$(id -G)"], cwd: "/", ...options })
+    ).stdout.trim()
   assert.equal(await ids({ user: "nobody" }), "65534:65534:65534")
   assert.equal(await ids({ user: "65534" }), "65534:65534:65534")
   assert.equal(await ids({ user: "12345" }), "12345:12345:12345")
@@ -283,7 +325,13 @@ test("user and groups by name and number", { skip: !isRoot }, async () => {
 })
 
 test("limits are the command's own; the open files are what the agent was started with", async () => {
-  const r = await agent.run({ argv: ["/bin/sh", "-c", "ulimit -n; ulimit -c"], limits: [{ resource: 7, soft: 77, hard: 99 }, { resource: 4, soft: 0, hard: 0 }] })
+  const r = await agent.run({
+    argv: ["/bin/sh", "-c", "ulimit -n; ulimit -c"],
+    limits: [
+      { resource: 7, soft: 77, hard: 99 },
+      { resource: 4, soft: 0, hard: 0 }
+    ]
+  })
   assert.equal(r.stdout, "77\n0\n")
 })
 
@@ -292,20 +340,32 @@ test("handover: relayed first, then the pipe itself, no byte lost or doubled", a
   const { openSync, readSync, closeSync, constants } = await import("node:fs")
   const hash = createHash("sha256")
   const total = 20000000
-  const id = a.start({ argv: ["/bin/sh", "-c", `head -c ${total} /dev/urandom | tee ${join(folder, "copy")}`], offer: true })
+  const id = a.start({
+    argv: ["/bin/sh", "-c", `head -c ${total} /dev/urandom | tee ${join(folder, "copy")}`],
+    offer: true
+  })
   a.onData = (f) => hash.update(f.bytes)
   const offer = await a.fact(id, "HANDOVER")
   assert.equal(offer.offset, BigInt(a.count(id)))
   const fd = openSync(`/proc/${offer.pid}/fd/${offer.fd}`, constants.O_RDONLY)
   a.handover(C.HANDOVER_TAKEN, id, 1)
   const buffer = Buffer.alloc(1 << 20)
-  let n, direct = 0
-  while ((n = readSync(fd, buffer)) > 0) { hash.update(buffer.subarray(0, n)); direct += n }
+  let n,
+    direct = 0
+  while ((n = readSync(fd, buffer)) > 0) {
+    hash.update(buffer.subarray(0, n))
+    direct += n
+  }
   closeSync(fd)
   await a.fact(id, "CLOSED")
   assert.equal(a.count(id) + direct, total)
   const { readFileSync } = await import("node:fs")
-  assert.equal(hash.digest("hex"), createHash("sha256").update(readFileSync(join(folder, "copy"))).digest("hex"))
+  assert.equal(
+    hash.digest("hex"),
+    createHash("sha256")
+      .update(readFileSync(join(folder, "copy")))
+      .digest("hex")
+  )
   // Asked for, and refused by the client: relaying goes on.
   const again = a.start({ argv: ["/bin/sh", "-c", "echo one; read x; echo two"], stdin: true })
   a.onData = undefined

@@ -6,7 +6,22 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { after, before, test } from "node:test"
-import { Agent, C, GROUP, PROCESS, SIG, TREE, agentCommand, eventually, here, isAlive, marker, processesWith, startPayload, frame } from "./client.mjs"
+import {
+  Agent,
+  C,
+  GROUP,
+  PROCESS,
+  SIG,
+  TREE,
+  agentCommand,
+  eventually,
+  here,
+  isAlive,
+  marker,
+  processesWith,
+  startPayload,
+  frame
+} from "./client.mjs"
 
 let agent, folder
 before(() => {
@@ -62,7 +77,14 @@ test("process and group are what they say", async () => {
   const id = agent.sh(`sleep ${m} & setsid sleep ${m} & echo ready; wait`)
   await agent.said(id, "ready")
   await eventually(() => processesWith(`sleep\0${m}`).length === 2 && processesWith(`setsid\0sleep\0${m}`).length === 0)
-  assert.deepEqual([(await agent.signal(id, 0, PROCESS)).error, (await agent.signal(id, 0, GROUP)).error, (await agent.signal(id, 0, TREE)).count], ["", "", 3])
+  assert.deepEqual(
+    [
+      (await agent.signal(id, 0, PROCESS)).error,
+      (await agent.signal(id, 0, GROUP)).error,
+      (await agent.signal(id, 0, TREE)).count
+    ],
+    ["", "", 3]
+  )
   assert.equal((await agent.signal(id, SIG.KILL, PROCESS)).error, "")
   await agent.fact(id, "EXIT")
   assert.equal((await agent.signal(id, SIG.KILL, PROCESS)).error, "ESRCH")
@@ -111,7 +133,9 @@ test("racers that fork and exit while they are killed end", async () => {
 test("a bounded fork bomb ends", async () => {
   const m = marker()
   // It multiplies up to 200 processes of its own, each of which replaces what dies.
-  const id = agent.sh(`x=${m}; bomb() { while :; do [ $(ps -e -o args | grep -c '[x]=${m}') -lt 200 ] && setsid sh -c 'x=${m}; while :; do sleep 0.01 & sleep 0.02 & wait; done' & sleep 0.005; done; }; bomb & bomb & bomb & echo ready; wait`)
+  const id = agent.sh(
+    `x=${m}; bomb() { while :; do [ $(ps -e -o args | grep -c '[x]=${m}') -lt 200 ] && setsid sh -c 'x=${m}; while :; do sleep 0.01 & sleep 0.02 & wait; done' & sleep 0.005; done; }; bomb & bomb & bomb & echo ready; wait`
+  )
   await agent.said(id, "ready")
   await eventually(() => processesWith(m).length > 60)
   assert.equal((await agent.signal(id, SIG.KILL, TREE)).error, "")
@@ -120,7 +144,8 @@ test("a bounded fork bomb ends", async () => {
 })
 
 test("the client's end kills everything and then the agent ends", async () => {
-  const a = new Agent(), m = marker()
+  const a = new Agent(),
+    m = marker()
   const ids = [a.sh(hiding(m)), a.sh(hiding(m))]
   await Promise.all(ids.map((id) => a.said(id, "ready")))
   await eventually(() => processesWith(m).length >= 12)
@@ -130,7 +155,8 @@ test("the client's end kills everything and then the agent ends", async () => {
 
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
   test(`${signal} to the agent kills everything first`, async () => {
-    const a = new Agent(), m = marker()
+    const a = new Agent(),
+      m = marker()
     await a.said(a.sh(hiding(m)), "ready")
     await hidden(m)
     a.child.kill(signal)
@@ -143,7 +169,8 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
 
 test("SIGKILL of the agent: the supervisors end everything", async () => {
   for (let i = 0; i < 5; i++) {
-    const a = new Agent(), m = marker()
+    const a = new Agent(),
+      m = marker()
     await a.said(a.sh(hiding(m)), "ready")
     await hidden(m)
     const agentPid = (await a.fact(0, "HELLO")).pid
@@ -156,7 +183,8 @@ test("SIGKILL of the agent: the supervisors end everything", async () => {
 })
 
 test("SIGKILL of the agent while a supervisor is stopped: the kernel wakes it", async () => {
-  const a = new Agent(), m = marker()
+  const a = new Agent(),
+    m = marker()
   const id = a.sh(`echo $PPID; sleep ${m} & sleep ${m}`)
   await a.said(id, "\n")
   const supervisor = Number(a.bytes(id).toString())
@@ -181,7 +209,8 @@ test("a command that stops its own supervisor is ended all the same", async () =
 })
 
 test("a command that kills its own supervisor is told as lost, its tree is killed, CLOSED comes", async () => {
-  const m = marker(), other = agent.start({ argv: ["cat"], stdin: true })
+  const m = marker(),
+    other = agent.start({ argv: ["cat"], stdin: true })
   const id = agent.sh(`${hiding(m).replace("echo ready", "read go; kill -KILL $PPID; echo survived")}`, { stdin: true })
   await agent.fact(id, "STARTED")
   agent.stdin(id, "go\n")
@@ -189,7 +218,13 @@ test("a command that kills its own supervisor is told as lost, its tree is kille
   assert.deepEqual([exit.how, exit.value, exit.flags & 2], [2, 9, 2])
   await agent.fact(id, "CLOSED")
   assert.deepEqual(processesWith(m), [])
-  assert.deepEqual(agent.kinds(id).filter((k) => k !== "STDOUT" && k !== "STDERR").at(-1), "CLOSED")
+  assert.deepEqual(
+    agent
+      .kinds(id)
+      .filter((k) => k !== "STDOUT" && k !== "STDERR")
+      .at(-1),
+    "CLOSED"
+  )
   agent.stdin(other, "still here")
   agent.eof(other)
   await agent.fact(other, "CLOSED")
@@ -201,28 +236,37 @@ test("a signal that the dying supervisor did not answer is answered", async () =
   const id = agent.sh(`echo $PPID; sleep ${m} & sleep ${m}`)
   await agent.said(id, "\n")
   process.kill(Number(agent.bytes(id).toString()), "SIGKILL")
-  const answers = await Promise.all([agent.signal(id, SIG.KILL, TREE), agent.signal(id, SIG.TERM, PROCESS), agent.signal(id, SIG.KILL, TREE)])
+  const answers = await Promise.all([
+    agent.signal(id, SIG.KILL, TREE),
+    agent.signal(id, SIG.TERM, PROCESS),
+    agent.signal(id, SIG.KILL, TREE)
+  ])
   assert.ok(["", "ESRCH"].includes(answers[1].error))
   await agent.fact(id, "CLOSED")
   assert.deepEqual(processesWith(m), [])
 })
 
 test("other signals to a supervisor do nothing", async () => {
-  const id = agent.sh("for s in TERM INT HUP USR1 USR2 PIPE ALRM CHLD; do kill -$s $PPID; done; echo ready; sleep 0.05; exit 5")
+  const id = agent.sh(
+    "for s in TERM INT HUP USR1 USR2 PIPE ALRM CHLD; do kill -$s $PPID; done; echo ready; sleep 0.05; exit 5"
+  )
   assert.equal((await agent.fact(id, "EXIT")).value, 5)
   await agent.fact(id, "CLOSED")
 })
 
 test("SIGKILL of the client while output flows: nothing is left", async () => {
   const script = join(folder, "client.mjs")
-  writeFileSync(script, `
+  writeFileSync(
+    script,
+    `
     import { Agent } from ${JSON.stringify(join(here, "client.mjs"))}
     const a = new Agent()
     a.keep = false
     for (let i = 0; i < 4; i++) a.start({ argv: ["/bin/sh", "-c", "setsid sh -c 'yes ${"$"}{M}' & yes ${"$"}{M}".replaceAll("${"$"}{M}", process.argv[2])] })
     const hello = await a.fact(0, "HELLO")
     await a.until(() => [1, 2, 3, 4].every((id) => a.count(id) > 1000000))
-    process.stdout.write(hello.pid + "\\n")`)
+    process.stdout.write(hello.pid + "\\n")`
+  )
   for (let i = 0; i < 5; i++) {
     const m = marker()
     const client = spawn(process.execPath, [script, m], { stdio: ["ignore", "pipe", "inherit"] })
@@ -236,7 +280,8 @@ test("a client that reads nothing and goes away is noticed", async () => {
   const m = marker()
   const child = spawn(agentCommand[0], agentCommand.slice(1), { stdio: ["pipe", "pipe", "inherit"] })
   child.stdin.write(frame(C.HELLO, 0, Buffer.from([0x45, 0x58, 0x41, 0x47, 1, 0, 0, 0, 0, 0, 0, 0])))
-  for (let id = 1; id < 9; id++) child.stdin.write(frame(C.START, id, startPayload({ argv: ["/bin/sh", "-c", `yes ${m}`], stdout: 2 ** 32 - 1 })))
+  for (let id = 1; id < 9; id++)
+    child.stdin.write(frame(C.START, id, startPayload({ argv: ["/bin/sh", "-c", `yes ${m}`], stdout: 2 ** 32 - 1 })))
   await eventually(() => processesWith(m).length > 8)
   child.stdin.on("error", () => {})
   // More requests than it may hold answers for: it stops reading them.

@@ -7,8 +7,25 @@ import { join } from "node:path"
 import { after, before, test } from "node:test"
 import { Agent, SIG, TREE } from "./client.mjs"
 
-const READ = 1, WRITE = 2, LIST = 3, STAT = 4, MKDIR = 5, REMOVE = 6, RENAME = 7, SYMLINK = 8, LINK = 9, READLINK = 10, REALPATH = 11,
-  CHMOD = 12, CHOWN = 13, UTIMES = 14, TRUNCATE = 15, ACCESS = 16, COPY = 17, MKDTEMP = 18, MKSTEMP = 19
+const READ = 1,
+  WRITE = 2,
+  LIST = 3,
+  STAT = 4,
+  MKDIR = 5,
+  REMOVE = 6,
+  RENAME = 7,
+  SYMLINK = 8,
+  LINK = 9,
+  READLINK = 10,
+  REALPATH = 11,
+  CHMOD = 12,
+  CHOWN = 13,
+  UTIMES = 14,
+  TRUNCATE = 15,
+  ACCESS = 16,
+  COPY = 17,
+  MKDTEMP = 18,
+  MKSTEMP = 19
 const ALL = 0xffffffffffffffffn
 let agent, folder
 const at = (...names) => join(folder, ...names)
@@ -28,7 +45,14 @@ const op = async (code, build) => {
 }
 const error = async (code, build) => (await op(code, build)).error
 const textOf = (b) => b.toString("utf8", 4, b.length - 1)
-const read = (path, offset = 0, length = ALL) => op(READ, (p) => p.text(path).u64(offset).u64(length).u32(1 << 20))
+const read = (path, offset = 0, length = ALL) =>
+  op(READ, (p) =>
+    p
+      .text(path)
+      .u64(offset)
+      .u64(length)
+      .u32(1 << 20)
+  )
 const write = async (path, bytes, flags = 1 | 8, mode = 0o644, offset = ALL) => {
   const id = agent.file(WRITE, (p) => p.text(path).u8(flags).u32(mode).u64(offset))
   if (bytes.length) agent.stdin(id, bytes)
@@ -97,15 +121,48 @@ test("list: flat, recursive, many, missing", async () => {
   fs.writeFileSync(at("list", "f"), "")
   fs.symlinkSync("f", at("list", "l"))
   fs.writeFileSync(at("list", "sub", "deep", "ü"), "")
-  const flat = await op(LIST, (p) => p.text(at("list")).u8(0).u32(1 << 20))
-  assert.deepEqual(entries(flat.bytes).sort(), [[1, "f"], [2, "sub"], [3, "l"]].sort())
+  const flat = await op(LIST, (p) =>
+    p
+      .text(at("list"))
+      .u8(0)
+      .u32(1 << 20)
+  )
+  assert.deepEqual(
+    entries(flat.bytes).sort(),
+    [
+      [1, "f"],
+      [2, "sub"],
+      [3, "l"]
+    ].sort()
+  )
   assert.equal(flat.result.readBigUInt64LE(), 3n)
-  const all = entries((await op(LIST, (p) => p.text(at("list")).u8(1).u32(1 << 20))).bytes).map((e) => e[1])
+  const all = entries(
+    (
+      await op(LIST, (p) =>
+        p
+          .text(at("list"))
+          .u8(1)
+          .u32(1 << 20)
+      )
+    ).bytes
+  ).map((e) => e[1])
   assert.deepEqual([...all].sort(), ["f", "l", "sub", "sub/deep", "sub/deep/ü"].sort())
   assert.ok(all.indexOf("sub") < all.indexOf("sub/deep"))
   fs.mkdirSync(at("many"))
   for (let i = 0; i < 3000; i++) fs.writeFileSync(at("many", `file-${i}-${"x".repeat(100)}`), "")
-  assert.equal(entries((await op(LIST, (p) => p.text(at("many")).u8(0).u32(1 << 20))).bytes).length, 3000)
+  assert.equal(
+    entries(
+      (
+        await op(LIST, (p) =>
+          p
+            .text(at("many"))
+            .u8(0)
+            .u32(1 << 20)
+        )
+      ).bytes
+    ).length,
+    3000
+  )
   assert.equal(await error(LIST, (p) => p.text(at("nope")).u8(0).u32(1)), "ENOENT")
   assert.equal(await error(LIST, (p) => p.text(at("list", "f")).u8(0).u32(1)), "ENOTDIR")
 })
@@ -116,8 +173,10 @@ test("stat and lstat", async () => {
   assert.equal(s.length, 88)
   assert.equal(s[0], 3)
   assert.deepEqual([s.readBigUInt64LE(16), s.readBigUInt64LE(32)], [expected.size, expected.ino])
-  assert.deepEqual([s.readBigInt64LE(64), s.readBigInt64LE(72), s.readBigInt64LE(80)].map(String),
-    [expected.mtimeNs, expected.ctimeNs, expected.birthtimeNs].map(String))
+  assert.deepEqual(
+    [s.readBigInt64LE(64), s.readBigInt64LE(72), s.readBigInt64LE(80)].map(String),
+    [expected.mtimeNs, expected.ctimeNs, expected.birthtimeNs].map(String)
+  )
   const { result: followed } = await op(STAT, (p) => p.text(at("list", "l")).u8(0))
   assert.deepEqual([followed[0], followed.readUInt32LE(4)], [1, 0o644])
   assert.equal(await error(STAT, (p) => p.text(at("nope")).u8(0)), "ENOENT")

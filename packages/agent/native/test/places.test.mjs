@@ -7,7 +7,12 @@ import { after, before, test } from "node:test"
 import { Agent, SIG, TREE, eventually, here, marker, processesWith } from "./client.mjs"
 
 const program = process.env.AGENT ?? join(here, "../../bin/agent-linux-x64")
-const options = { skip: process.getuid() === 0 && !program.includes(" ") && !program.includes("sanitized") ? false : "needs root and the static program" }
+const options = {
+  skip:
+    process.getuid() === 0 && !program.includes(" ") && !program.includes("sanitized")
+      ? false
+      : "needs root and the static program"
+}
 let folder
 before(() => {
   folder = mkdtempSync(join(tmpdir(), "agent-places-"))
@@ -19,7 +24,8 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }))
 
 test("as PID 1: reaps orphans, listens to TERM, kills trees", options, async () => {
-  const a = new Agent({ command: ["unshare", "--pid", "--fork", "--mount-proc", program] }), m = marker()
+  const a = new Agent({ command: ["unshare", "--pid", "--fork", "--mount-proc", program] }),
+    m = marker()
   assert.equal((await a.fact(0, "HELLO")).pid, 1)
   assert.equal((await a.run(["echo", "hi"])).stdout, "hi\n")
   const id = a.sh(`setsid sh -c 'env -i setsid /bin/sleep ${m} & exit' & echo ready; wait; sleep ${m}`)
@@ -47,7 +53,10 @@ test("in a root that is read-only and holds nothing but the agent: no /proc, /de
   const hello = await a.fact(0, "HELLO")
   assert.equal(hello.features & (4 | 8 | 32), 0, "no /proc, no handover, no terminal")
   assert.equal((await a.run({ argv: ["/agent", "--version"] })).stdout, `${hello.build}\n`)
-  assert.equal((await a.run({ argv: ["agent", "--version"], env: ["PATH=/"], user: "1234:5" })).stdout, `${hello.build}\n`)
+  assert.equal(
+    (await a.run({ argv: ["agent", "--version"], env: ["PATH=/"], user: "1234:5" })).stdout,
+    `${hello.build}\n`
+  )
   assert.equal((await a.run({ argv: ["/bin/sh"] })).failed.error, "ENOENT")
   assert.equal((await a.run({ argv: ["/agent"], user: "nobody" })).failed.stage, 4)
   assert.equal((await a.run({ argv: ["/agent"], tty: { columns: 80, rows: 24 } })).failed.stage, 3)
@@ -60,14 +69,20 @@ test("in a root that is read-only and holds nothing but the agent: no /proc, /de
 })
 
 test("as a user without rights", options, async () => {
-  const a = new Agent({ command: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", join(folder, "root", "agent")] }), m = marker()
+  const a = new Agent({
+      command: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", join(folder, "root", "agent")]
+    }),
+    m = marker()
   const hello = await a.fact(0, "HELLO")
   assert.deepEqual([hello.uid, hello.features & 64], [65534, 0])
   assert.equal((await a.run(["id", "-u"])).stdout, "65534\n")
   assert.equal((await a.run({ argv: ["id", "-u"], user: "65534" })).stdout, "65534\n")
   const denied = await a.run({ argv: ["id"], user: "root" })
   assert.deepEqual([denied.failed.stage, denied.failed.error], [4, "EPERM"])
-  assert.equal((await a.run({ argv: ["/bin/sh", "-c", "test -t 0 && echo yes"], tty: { columns: 80, rows: 24 } })).stdout, "yes\r\n")
+  assert.equal(
+    (await a.run({ argv: ["/bin/sh", "-c", "test -t 0 && echo yes"], tty: { columns: 80, rows: 24 } })).stdout,
+    "yes\r\n"
+  )
   const id = a.sh(`setsid sh -c 'env -i setsid /bin/sleep ${m} & exit' & echo ready; wait; sleep ${m}`)
   await a.said(id, "ready")
   await eventually(() => processesWith(`/bin/sleep\0${m}`).length === 1)

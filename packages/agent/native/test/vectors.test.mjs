@@ -16,29 +16,91 @@ const kinds = Object.fromEntries(Object.entries(names).map(([number, name]) => [
 
 // Fields of each FILE operation in their order.
 const fileLayouts = {
-  1: "path offset length credit", 2: "path flags mode offset", 3: "path flags credit", 4: "path flags", 5: "path mode flags", 6: "path flags",
-  7: "path other", 8: "path other", 9: "path other", 10: "path", 11: "path", 12: "path mode", 13: "path uid gid flags", 14: "path offset length",
-  15: "path length", 16: "path flags", 17: "path other flags", 18: "path other", 19: "path other",
+  1: "path offset length credit",
+  2: "path flags mode offset",
+  3: "path flags credit",
+  4: "path flags",
+  5: "path mode flags",
+  6: "path flags",
+  7: "path other",
+  8: "path other",
+  9: "path other",
+  10: "path",
+  11: "path",
+  12: "path mode",
+  13: "path uid gid flags",
+  14: "path offset length",
+  15: "path length",
+  16: "path flags",
+  17: "path other flags",
+  18: "path other",
+  19: "path other"
 }
-const fieldType = { path: "text", other: "text", flags: "u8", mode: "u32", offset: "u64", length: "u64", uid: "u32", gid: "u32", credit: "u32" }
+const fieldType = {
+  path: "text",
+  other: "text",
+  flags: "u8",
+  mode: "u32",
+  offset: "u64",
+  length: "u64",
+  uid: "u32",
+  gid: "u32",
+  credit: "u32"
+}
 
 const encodeClient = (name, f) => {
   const p = new Payload()
   switch (name) {
-    case "HELLO": p.parts.push(Buffer.from("EXAG")); p.u16(f.version).u16(0).u32(f.features); break
+    case "HELLO":
+      p.parts.push(Buffer.from("EXAG"))
+      p.u16(f.version).u16(0).u32(f.features)
+      break
     case "START":
-      return frame(C.START, f.command, startPayload({
-        argv: f.argv, env: f.env, cwd: f.cwd, user: f.user, stdout: f.stdoutCredit, stderr: f.stderrCredit, limits: f.limits, stdin: f.flags & 1,
-        tty: f.flags & 2 ? { columns: f.columns, rows: f.rows } : undefined, offer: f.flags & 4, groups: f.flags & 8 ? f.groups : undefined,
-      }))
-    case "STDIN": p.parts.push(Buffer.from(f.bytes, "hex")); break
-    case "CREDIT": p.u8(f.stream).u32(f.bytes); break
-    case "SIGNAL": p.u32(f.request).u8(f.signal).u8(f.scope).u16(0); break
-    case "DISCARD": case "CLOSE_OUTPUT": p.u8(f.streams); break
-    case "RESIZE": p.u16(f.columns).u16(f.rows); break
-    case "HANDOVER_ASK": case "HANDOVER_TAKEN": case "HANDOVER_REFUSED": p.u8(f.stream); break
-    case "FILE": p.u8(f.op); for (const field of fileLayouts[f.op].split(" ")) p[fieldType[field]](f[field]); break
-    case "PING": p.u32(f.nonce); break
+      return frame(
+        C.START,
+        f.command,
+        startPayload({
+          argv: f.argv,
+          env: f.env,
+          cwd: f.cwd,
+          user: f.user,
+          stdout: f.stdoutCredit,
+          stderr: f.stderrCredit,
+          limits: f.limits,
+          stdin: f.flags & 1,
+          tty: f.flags & 2 ? { columns: f.columns, rows: f.rows } : undefined,
+          offer: f.flags & 4,
+          groups: f.flags & 8 ? f.groups : undefined
+        })
+      )
+    case "STDIN":
+      p.parts.push(Buffer.from(f.bytes, "hex"))
+      break
+    case "CREDIT":
+      p.u8(f.stream).u32(f.bytes)
+      break
+    case "SIGNAL":
+      p.u32(f.request).u8(f.signal).u8(f.scope).u16(0)
+      break
+    case "DISCARD":
+    case "CLOSE_OUTPUT":
+      p.u8(f.streams)
+      break
+    case "RESIZE":
+      p.u16(f.columns).u16(f.rows)
+      break
+    case "HANDOVER_ASK":
+    case "HANDOVER_TAKEN":
+    case "HANDOVER_REFUSED":
+      p.u8(f.stream)
+      break
+    case "FILE":
+      p.u8(f.op)
+      for (const field of fileLayouts[f.op].split(" ")) p[fieldType[field]](f[field])
+      break
+    case "PING":
+      p.u32(f.nonce)
+      break
   }
   return frame(C[name], f.command, p.end())
 }
@@ -49,32 +111,90 @@ const encodeAgent = (f) => {
     case "HELLO":
       p.parts.push(Buffer.from(f.magic))
       p.u16(f.versionMin).u16(f.versionMax)
-      for (const k of ["features", "pid", "uid", "gid", "maxPayload", "maxStart", "stdinWindow", "maxCommands"]) p.u32(f[k])
+      for (const k of ["features", "pid", "uid", "gid", "maxPayload", "maxStart", "stdinWindow", "maxCommands"])
+        p.u32(f[k])
       p.u8(f.arch).u8(f.os).text(f.build)
       break
-    case "STARTED": p.u32(f.pid); break
-    case "FAILED": p.u8(f.stage).text(f.error); break
-    case "STDOUT": case "STDERR": p.parts.push(Buffer.from(f.bytes, "hex")); break
-    case "STDIN_CREDIT": p.u32(f.bytes); break
-    case "EXIT": p.u8(f.how).u8(f.flags).u16(0).u32(f.value).u64(f.nanoseconds); break
-    case "CLOSED": p.u64(f.discardedStdout).u64(f.discardedStderr); break
-    case "SIGNALED": p.u32(f.request).u32(f.count).text(f.error); break
-    case "HANDOVER": p.u8(f.stream).u8(0).u16(0).u32(f.fd).u32(f.pid).u64(f.offset); break
-    case "RESULT": p.text(f.error); p.parts.push(Buffer.from(f.result, "hex")); break
-    case "REFUSED": p.u8(f.refused).u8(f.code).u16(0); break
-    case "PONG": p.u32(f.nonce); break
-    case "ERROR": p.u8(f.code).text(f.text); break
+    case "STARTED":
+      p.u32(f.pid)
+      break
+    case "FAILED":
+      p.u8(f.stage).text(f.error)
+      break
+    case "STDOUT":
+    case "STDERR":
+      p.parts.push(Buffer.from(f.bytes, "hex"))
+      break
+    case "STDIN_CREDIT":
+      p.u32(f.bytes)
+      break
+    case "EXIT":
+      p.u8(f.how).u8(f.flags).u16(0).u32(f.value).u64(f.nanoseconds)
+      break
+    case "CLOSED":
+      p.u64(f.discardedStdout).u64(f.discardedStderr)
+      break
+    case "SIGNALED":
+      p.u32(f.request).u32(f.count).text(f.error)
+      break
+    case "HANDOVER":
+      p.u8(f.stream).u8(0).u16(0).u32(f.fd).u32(f.pid).u64(f.offset)
+      break
+    case "RESULT":
+      p.text(f.error)
+      p.parts.push(Buffer.from(f.result, "hex"))
+      break
+    case "REFUSED":
+      p.u8(f.refused).u8(f.code).u16(0)
+      break
+    case "PONG":
+      p.u32(f.nonce)
+      break
+    case "ERROR":
+      p.u8(f.code).text(f.text)
+      break
   }
   return frame(kinds[f.kind], f.command, p.end())
 }
-const plain = (f) => JSON.parse(JSON.stringify(f, (_, v) => typeof v === "bigint" ? String(v) : v?.type === "Buffer" ? Buffer.from(v.data).toString("hex") : v))
+const plain = (f) =>
+  JSON.parse(
+    JSON.stringify(f, (_, v) =>
+      typeof v === "bigint" ? String(v) : v?.type === "Buffer" ? Buffer.from(v.data).toString("hex") : v
+    )
+  )
 
-const start = { command: 7, flags: 0, stdoutCredit: 1048576, stderrCredit: 65536, columns: 0, rows: 0, cwd: "", user: "", groups: [], limits: [], argv: ["true"], env: [] }
+const start = {
+  command: 7,
+  flags: 0,
+  stdoutCredit: 1048576,
+  stderrCredit: 65536,
+  columns: 0,
+  rows: 0,
+  cwd: "",
+  user: "",
+  groups: [],
+  limits: [],
+  argv: ["true"],
+  env: []
+}
 const fields = {
   client: [
     ["HELLO", { command: 0, version: 1, features: 8 }],
     ["START", start],
-    ["START", { ...start, command: 4294967295, flags: 13, cwd: "/tmp/ü", user: "nobody:12", groups: ["daemon", "44"], limits: [{ resource: 7, soft: "256", hard: MAX }], argv: ["/bin/sh", "-c", "echo \"a b\""], env: ["PATH=/bin", "E="] }],
+    [
+      "START",
+      {
+        ...start,
+        command: 4294967295,
+        flags: 13,
+        cwd: "/tmp/ü",
+        user: "nobody:12",
+        groups: ["daemon", "44"],
+        limits: [{ resource: 7, soft: "256", hard: MAX }],
+        argv: ["/bin/sh", "-c", 'echo "a b"'],
+        env: ["PATH=/bin", "E="]
+      }
+    ],
     ["START", { ...start, flags: 2, columns: 80, rows: 24 }],
     ["STDIN", { command: 7, bytes: "00ff0a" }],
     ["STDIN_EOF", { command: 7 }],
@@ -98,10 +218,27 @@ const fields = {
     ["FILE", { command: 8, ...file({ op: 14, path: "/a", offset: MAX, length: "1700000000000000000" }) }],
     ["FILE", { command: 8, ...file({ op: 15, path: "/a", length: "4294967296" }) }],
     ["FILE", { command: 8, ...file({ op: 17, path: "/a", other: "/b", flags: 1 }) }],
-    ["PING", { command: 0, nonce: 4207849484 }],
+    ["PING", { command: 0, nonce: 4207849484 }]
   ],
   agent: [
-    { kind: "HELLO", command: 0, magic: "EXAG", versionMin: 1, versionMax: 1, features: 127, pid: 4711, uid: 0, gid: 0, maxPayload: 65536, maxStart: 4194304, stdinWindow: 131072, maxCommands: 4096, arch: 1, os: 1, build: "0.1.0" },
+    {
+      kind: "HELLO",
+      command: 0,
+      magic: "EXAG",
+      versionMin: 1,
+      versionMax: 1,
+      features: 127,
+      pid: 4711,
+      uid: 0,
+      gid: 0,
+      maxPayload: 65536,
+      maxStart: 4194304,
+      stdinWindow: 131072,
+      maxCommands: 4096,
+      arch: 1,
+      os: 1,
+      build: "0.1.0"
+    },
     { kind: "STARTED", command: 7, pid: 4712 },
     { kind: "FAILED", command: 7, stage: 6, error: "ENOENT" },
     { kind: "STDOUT", command: 7, bytes: "68690a" },
@@ -120,7 +257,7 @@ const fields = {
     { kind: "RESULT", command: 8, error: "", result: "0300000000000000" },
     { kind: "REFUSED", command: 7, refused: 2, code: 3 },
     { kind: "PONG", command: 0, nonce: 4207849484 },
-    { kind: "ERROR", command: 0, code: 1, text: "a malformed or oversized frame" },
+    { kind: "ERROR", command: 0, code: 1, text: "a malformed or oversized frame" }
   ],
   // What is not a frame, or makes no sense, and what the agent must find in it.
   hostile: [
@@ -141,19 +278,28 @@ const fields = {
     ["0700000008000000" + "0d000000" + "0a020000" + "006162", { refused: 1 }, "a text without its NUL"],
     ["0700000008000000" + "0d000000" + "0a030000" + "006100", { refused: 1 }, "a text longer than the payload"],
     ["0a000000", { incomplete: true }, "four bytes"],
-    ["080000000700000006000000010000", { incomplete: true }, "a frame cut off"],
-  ],
+    ["080000000700000006000000010000", { incomplete: true }, "a frame cut off"]
+  ]
 }
 if (process.env.UPDATE) {
   const all = {
     client: fields.client.map(([kind, f]) => ({ kind, hex: encodeClient(kind, f).toString("hex"), fields: f })),
-    agent: fields.agent.map(({ kind, ...f }) => ({ kind, hex: encodeAgent({ kind, ...f }).toString("hex"), fields: f })),
-    hostile: fields.hostile.map(([hex, expected, what]) => ({ what, hex, expected })),
+    agent: fields.agent.map(({ kind, ...f }) => ({
+      kind,
+      hex: encodeAgent({ kind, ...f }).toString("hex"),
+      fields: f
+    })),
+    hostile: fields.hostile.map(([hex, expected, what]) => ({ what, hex, expected }))
   }
   writeFileSync(path, JSON.stringify(all, null, 1) + "\n")
 }
 const vectors = JSON.parse(readFileSync(path, "utf8"))
-const throughC = (hexes) => execFileSync(join(here, "../.cache/vectors"), { input: hexes.join("\n") + "\n" }).toString().trim().split("\n").map((l) => JSON.parse(l))
+const throughC = (hexes) =>
+  execFileSync(join(here, "../.cache/vectors"), { input: hexes.join("\n") + "\n" })
+    .toString()
+    .trim()
+    .split("\n")
+    .map((l) => JSON.parse(l))
 
 test("the agent reads the client's vectors as their fields say", () => {
   const read = throughC(vectors.client.map((v) => v.hex))
@@ -163,7 +309,10 @@ test("every prefix of a vector is incomplete, a surplus or missing byte in the p
   for (const v of vectors.client) {
     const bytes = Buffer.from(v.hex, "hex")
     const cut = throughC(Array.from({ length: bytes.length }, (_, i) => bytes.subarray(0, i).toString("hex")))
-    assert.ok(cut.every((r) => r.incomplete), v.kind)
+    assert.ok(
+      cut.every((r) => r.incomplete),
+      v.kind
+    )
     if (v.kind === "STDIN") continue
     const longer = Buffer.concat([bytes, Buffer.from([0])])
     longer.writeUInt32LE(bytes.length - 12 + 1)
@@ -200,7 +349,10 @@ test("a live agent's frames have exactly these layouts", async () => {
   await a.fact(id, "STDIN_CREDIT")
   await a.signal(id, SIG.KILL, TREE)
   await a.fact(id, "CLOSED")
-  await a.fact(a.file(4, (p) => p.text("/").u8(0)), "RESULT")
+  await a.fact(
+    a.file(4, (p) => p.text("/").u8(0)),
+    "RESULT"
+  )
   await a.ping()
   a.write(Buffer.from("ffffffffffffffffffffffff", "hex"))
   await a.ended
@@ -211,5 +363,6 @@ test("a live agent's frames have exactly these layouts", async () => {
     assert.equal(encodeAgent(f).toString("hex"), one.toString("hex"), f.kind)
     seen.add(f.kind)
   }
-  for (const kind of Object.values(names)) if (kind !== "STDIN_CLOSED") assert.ok(seen.has(kind), `${kind} was not seen`)
+  for (const kind of Object.values(names))
+    if (kind !== "STDIN_CLOSED") assert.ok(seen.has(kind), `${kind} was not seen`)
 })

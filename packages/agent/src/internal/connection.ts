@@ -44,7 +44,9 @@ export class Connection implements Frames {
   private number = 0
   private busy = 0
   private isGreeted = false
-  private readonly touched = new Set<Entry>()
+  // A stack and not a Set: clearing an old Set allocates an old table, and with output beside the heap V8 then collects
+  // all of it every few megabytes.
+  private readonly touched: Array<Entry> = []
   private wakes: Array<() => void> = []
 
   constructor(pipe: Pipe, backend: string) {
@@ -112,7 +114,7 @@ export class Connection implements Frames {
   output(command: number, fd: 1 | 2, bytes: Uint8Array): void {
     const entry = this.entries.get(command)
     if (entry === undefined || this.loss !== undefined) return
-    this.touched.add(entry)
+    if (this.touched.at(-1) !== entry) this.touched.push(entry)
     if (!entry.output(fd, bytes)) this.lose({ code: "EPROTO", text: "more output than there was credit for" })
   }
 
@@ -138,8 +140,8 @@ export class Connection implements Frames {
   }
 
   private settle(): void {
-    for (const entry of this.touched) entry.flush()
-    this.touched.clear()
+    for (let entry = this.touched.pop(); entry !== undefined; entry = this.touched.pop()) entry.flush()
+    if (this.wakes.length === 0) return
     const { wakes } = this
     this.wakes = []
     for (const wake of wakes) wake()

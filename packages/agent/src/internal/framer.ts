@@ -72,8 +72,10 @@ export class Framer {
       return this.fail("a frame has a malformed header", next)
     if (length > maxPayload) return this.fail(`a frame of ${length} bytes`, next)
     if (length === 0 && this.isOutput) return this.fail("output of no bytes", next)
-    if (bytes.length - next >= length && !this.isOutput) {
-      this.control(bytes.subarray(next, next + length))
+    if (bytes.length - next >= length) {
+      // Not `slice`, which does not copy where the chunk is a Buffer of Node's.
+      if (this.isOutput) this.give(new Uint8Array(bytes.subarray(next, next + length)))
+      else this.control(bytes.subarray(next, next + length))
       return next + length
     }
     this.payload = new Uint8Array(length)

@@ -74,6 +74,8 @@ export class Input {
 
   private get room(): Effect.Effect<void> {
     return Effect.callback((resume) => {
+      // A fiber may yield to others between its look and this.
+      if (this.credit > 0 || this.closed !== undefined) return resume(Effect.void)
       this.wake = () => {
         this.wake = undefined
         resume(Effect.void)

@@ -112,7 +112,7 @@ class Fields {
   }
 
   rest(): Uint8Array {
-    const rest = this.bytes.slice(this.at)
+    const rest = new Uint8Array(this.bytes.subarray(this.at))
     this.at = this.bytes.length
     return rest
   }

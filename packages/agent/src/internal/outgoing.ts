@@ -12,7 +12,7 @@ export class Outgoing {
   private filling = new Encoder()
   private writing = new Encoder()
   private given = 0
-  private wake: (() => void) | undefined
+  private resume: ((effect: Effect.Effect<void>) => void) | undefined
   private isScheduled = false
 
   constructor(pipe: Pipe) {
@@ -22,14 +22,18 @@ export class Outgoing {
   /** Puts a frame; false when it is too long for its kind. */
   put(encode: (to: Encoder) => boolean): boolean {
     const isWhole = encode(this.filling)
-    if (isWhole && this.wake !== undefined && !this.isScheduled) {
+    if (isWhole && this.resume !== undefined && !this.isScheduled) {
       this.isScheduled = true
-      web.queueMicrotask(() => {
-        this.isScheduled = false
-        this.wake?.()
-      })
+      web.queueMicrotask(this.begin)
     }
     return isWhole
+  }
+
+  private readonly begin = (): void => {
+    const { resume } = this
+    this.isScheduled = false
+    this.resume = undefined
+    resume?.(Effect.void)
   }
 
   /** Where the next frame begins, counted in bytes from the first one. */
@@ -59,12 +63,6 @@ export class Outgoing {
 
   private readonly ready: Effect.Effect<void> = Effect.callback((resume) => {
     if (this.filling.length > 0) return resume(Effect.void)
-    this.wake = () => {
-      this.wake = undefined
-      resume(Effect.void)
-    }
-    return Effect.sync(() => {
-      this.wake = undefined
-    })
+    this.resume = resume
   })
 }

@@ -36,7 +36,9 @@ export class Output {
   // Nothing more comes: `end` of the bytes, or of the connection.
   private isEnded = false
   private lost: ExecError | undefined
-  private wake: (() => void) | undefined
+  // Who waits. Kept as it came: V8 allocates closures that are assigned to a property among the old objects, and with
+  // output beside the heap it then collects all of it every few megabytes.
+  private resume: ((effect: Effect.Effect<void>) => void) | undefined
   private hasWaited = false
 
   constructor(grant: (fd: 1 | 2, bytes: number) => void) {
@@ -55,7 +57,9 @@ export class Output {
 
   /** Hands what arrived to whoever waits for it. */
   flush(): void {
-    this.wake?.()
+    const { resume } = this
+    this.resume = undefined
+    resume?.(Effect.void)
   }
 
   /** No more is taken; what arrived is still given, and then the end, or the loss. The first end counts. */
@@ -63,7 +67,7 @@ export class Output {
     if (this.isEnded) return
     this.isEnded = true
     this.lost = lost
-    this.wake?.()
+    this.flush()
   }
 
   /** Whether nothing more will be taken. */
@@ -116,15 +120,15 @@ export class Output {
     this.grant(credit.fd, owed)
   }
 
+  // Made for each wait: what ten thousand idle commands kept ready would cost more than they do.
   private get waiting(): Effect.Effect<void> {
     return Effect.callback((resume) => {
+      // A fiber may yield to others between its look and this.
+      if (this.chunks.length > 0 || this.isEnded) return resume(Effect.void)
       this.hasWaited = true
-      this.wake = () => {
-        this.wake = undefined
-        resume(Effect.void)
-      }
+      this.resume = resume
       return Effect.sync(() => {
-        this.wake = undefined
+        this.resume = undefined
       })
     })
   }

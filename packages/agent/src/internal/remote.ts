@@ -33,7 +33,8 @@ export class Remote implements Entry, Running {
   private readonly number: number
   private readonly outputs: Output
   private readonly input: Input | undefined
-  private readonly signals: Signals
+  // Made for the first one: most commands never get one.
+  private signals: Signals | undefined
   private readonly exitFact = Deferred.makeUnsafe<ExitStatus.ExitStatus, ExecError.ExecError>()
   private readonly emptyFact = Deferred.makeUnsafe<void, ExecError.ExecError>()
   private hasExited = false
@@ -48,7 +49,6 @@ export class Remote implements Entry, Running {
     this.request = request
     this.number = connection.add(this)
     this.outputs = new Output((fd, bytes) => this.say((to) => Requests.credit(to, this.number, fd, bytes)))
-    this.signals = new Signals(connection, request.id, this.number)
     if (request.stdin === "pipe") {
       const writer = {
         write: (bytes: Uint8Array) => this.say((to) => Requests.stdin(to, this.number, bytes)),
@@ -101,8 +101,8 @@ export class Remote implements Entry, Running {
     return Effect.suspend(() => {
       if (scope === "process" ? this.hasExited : this.isTreeEmpty) return Effect.void
       if (this.lost !== undefined) return Effect.fail(this.lost)
-      if (signal === "SIGKILL" && scope === "tree") return this.signals.killTree
-      return this.signals.send(Signal.toNumber(signal), scopes[scope])
+      if (signal === "SIGKILL" && scope === "tree") return this.signalling.killTree
+      return this.signalling.send(Signal.toNumber(signal), scopes[scope])
     })
   }
 
@@ -113,7 +113,7 @@ export class Remote implements Entry, Running {
 
   /** Kills what is left of the tree; ends when that is verified, or when nothing is known of it any more. */
   get killed(): Effect.Effect<void, ExecError.ExecError> {
-    return Effect.suspend(() => (this.isTreeEmpty || this.isClosed ? Effect.void : this.signals.killTree))
+    return Effect.suspend(() => (this.isTreeEmpty || this.isClosed ? Effect.void : this.signalling.killTree))
   }
 
   /** Nobody will read any more. */
@@ -135,7 +135,7 @@ export class Remote implements Entry, Running {
     switch (message._tag) {
       case "Started":
         this.pid = message.pid
-        this.later(() => Deferred.doneUnsafe(this.answered, Effect.succeed(undefined)))
+        this.later(() => Deferred.doneUnsafe(this.answered, Effect.undefined))
         return false
       case "Failed":
         this.isClosed = true
@@ -162,7 +162,7 @@ export class Remote implements Entry, Running {
         this.empty()
         return false
       case "Signaled":
-        this.later(() => this.signals.answered(message))
+        this.later(() => this.signals?.answered(message))
         return false
       case "Closed":
         this.closed()
@@ -183,7 +183,7 @@ export class Remote implements Entry, Running {
       Deferred.doneUnsafe(this.answered, Effect.fail(lost))
       Deferred.doneUnsafe(this.exitFact, Effect.fail(lost))
       Deferred.doneUnsafe(this.emptyFact, Effect.fail(lost))
-      this.signals.fail(lost)
+      this.signals?.fail(lost)
     })
   }
 
@@ -209,14 +209,14 @@ export class Remote implements Entry, Running {
     this.isTreeEmpty = true
     this.later(() => {
       Deferred.doneUnsafe(this.emptyFact, Effect.void)
-      this.signals.ended()
+      this.signals?.ended()
     })
   }
 
   private closed(): void {
     this.isClosed = true
     this.outputs.end()
-    this.later(() => this.signals.ended())
+    this.later(() => this.signals?.ended())
   }
 
   private closeOutputs(): void {
@@ -226,6 +226,10 @@ export class Remote implements Entry, Running {
 
   private resizeTo({ columns, rows }: TtySize): Effect.Effect<void> {
     return Effect.sync(() => this.say((to) => Requests.resize(to, this.number, columns, rows)))
+  }
+
+  private get signalling(): Signals {
+    return (this.signals ??= new Signals(this.connection, this.request.id, this.number))
   }
 
   private get exitedFailure(): Effect.Effect<never, ExecError.ExecError> {

@@ -19,8 +19,7 @@ export class Signals {
   private readonly id: ProcessId
   private readonly number: number
   private requests = 0
-  // Made when the first one is sent: most commands never get one.
-  private pending: Map<number, Deferred.Deferred<void, ExecError.ExecError>> | undefined
+  private pending = new Map<number, Deferred.Deferred<void, ExecError.ExecError>>()
   private killing: Deferred.Deferred<void, ExecError.ExecError> | undefined
 
   constructor(connection: Connection, id: ProcessId, number: number) {
@@ -41,9 +40,9 @@ export class Signals {
 
   /** An answer came. */
   answered({ error, request }: Answer): void {
-    const waiting = this.pending?.get(request)
+    const waiting = this.pending.get(request)
     if (waiting === undefined) return
-    this.pending!.delete(request)
+    this.pending.delete(request)
     // A kill that failed may be asked for again.
     if (waiting === this.killing && error !== "") this.killing = undefined
     Deferred.doneUnsafe(waiting, error === "" || error === "ESRCH" ? Effect.void : Effect.fail(this.failed(error)))
@@ -62,15 +61,15 @@ export class Signals {
   private put(signal: number, scope: number): Deferred.Deferred<void, ExecError.ExecError> {
     const answer = Deferred.makeUnsafe<void, ExecError.ExecError>()
     const request = (this.requests = (this.requests + 1) >>> 0)
-    ;(this.pending ??= new Map()).set(request, answer)
+    this.pending.set(request, answer)
     this.connection.send((to) => Requests.signal(to, this.number, request, signal, scope))
     return answer
   }
 
   private finish(answer: Effect.Effect<void, ExecError.ExecError>): void {
     const { pending } = this
-    this.pending = undefined
-    for (const waiting of pending?.values() ?? []) Deferred.doneUnsafe(waiting, answer)
+    this.pending = new Map()
+    for (const waiting of pending.values()) Deferred.doneUnsafe(waiting, answer)
   }
 
   private failed(code: string): ExecError.ExecError {

@@ -69,16 +69,19 @@ export const make = (connection: Connection, hello: Hello, base: Base): Backend[
   }
 
   const release = (remote: Remote): Effect.Effect<void> =>
-    Effect.suspend(() =>
-      remote.isLeft ? Effect.void : deadline.within(Effect.ignore(remote.killed), killMillis, () => stillThere(remote))
-    ).pipe(
-      Effect.andThen(
+    // Put together when it runs: it waits beside the command for as long as that lives.
+    Effect.suspend(() => {
+      const ended = remote.isLeft
+        ? Effect.void
+        : deadline.within(Effect.ignore(remote.killed), killMillis, () => stillThere(remote))
+      return Effect.andThen(
+        ended,
         Effect.sync(() => {
           remote.forget()
           connection.hold(-1)
         })
       )
-    )
+    })
 
   return (request) =>
     Effect.uninterruptibleMask((restore) =>

@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import type { Capabilities } from "../Capabilities.ts"
 import type { Command } from "../Command.ts"
 import * as ExecError from "../ExecError.ts"
@@ -24,8 +25,11 @@ type Checked<A = void> = Effect.Effect<A, ExecError.ExecError>
 const nulProblem = "it contains a NUL byte, which no program can receive; remove it"
 
 // What is wrong with a string that goes to the kernel, if anything is. JavaScript callers may pass anything.
-const stringProblem = (value: unknown): string | undefined =>
-  typeof value !== "string" ? "it is not a string" : value.includes("\0") ? nulProblem : undefined
+const stringProblem = (value: unknown): string | undefined => {
+  if (typeof value !== "string") return "it is not a string"
+  if (value.includes("\0")) return nulProblem
+  return value.isWellFormed() ? undefined : "it contains half of a surrogate pair, which stands for no character"
+}
 
 /** The command itself: what no backend could start. */
 export const command = (command: Command): Checked => {
@@ -66,11 +70,25 @@ export const capable = (command: Command, stdin: "none" | "pipe", capabilities: 
 
 /** A duration that is neither negative nor no number. */
 export const duration = (field: string, input: Duration.Input): Checked<Duration.Duration> => {
-  const parsed = Number.isNaN(input) ? Option.none() : Duration.fromInput(input)
+  // `Duration` takes what is not a number for 0, which would end everything at once.
+  const isNaN = typeof input === "object" ? Object.values(input).some(Number.isNaN) : Number.isNaN(input)
+  const parsed = isNaN ? Option.none() : Duration.fromInput(input)
   return Option.isSome(parsed) && !Duration.isNegative(parsed.value)
     ? Effect.succeed(parsed.value)
     : fail(field, `it is not a duration; use for example "5 seconds", 500 (milliseconds) or Duration.infinity`)
 }
+
+/** Something that bytes can be read from. */
+export const stdin = (value: unknown): Checked =>
+  value === undefined || typeof value === "string" || value instanceof Uint8Array || Stream.isStream(value)
+    ? Effect.void
+    : fail("stdin", "it is neither text, nor bytes, nor a stream of bytes")
+
+/** A whole number of characters, one at the least. */
+export const lineLength = (value: number): Checked<number> =>
+  Number.isSafeInteger(value) && value >= 1
+    ? Effect.succeed(value)
+    : fail("maxLength", "it is not a whole number of characters, 1 or more")
 
 /** A number of bytes, or `Infinity` for no limit. */
 export const byteLimit = (field: string, value: number): Checked<number> =>

@@ -37,7 +37,9 @@ export interface Scopes {
   readonly ring: Scope.Closeable
 }
 
-const closed = ExecError.make(new ExecError.Closed({ what: "layer that owned this process" }))
+const closed = ExecError.make(
+  new ExecError.Closed({ what: "ring buffer of this process (its layer ended, or it is no longer retained)" })
+)
 
 const toEvent = (item: RingBuffer.Chunk | RingBuffer.Gap): ExecEvent =>
   item._tag === "Gap" ? item : { _tag: item.fd === 1 ? "Stdout" : "Stderr", offset: item.offset, bytes: item.bytes }
@@ -45,7 +47,7 @@ const toEvent = (item: RingBuffer.Chunk | RingBuffer.Gap): ExecEvent =>
 export class Detached extends Handle<ExecError.ExecError> implements DetachedProcess {
   readonly startedAt: number
   readonly ring: RingBuffer.RingBuffer
-  private readonly text: RingText
+  private textOfRing: RingText | undefined
   private readonly scopes: Scopes
   private isForgotten = false
   private readonly final = Deferred.makeUnsafe<Final, ExecError.ExecError>()
@@ -61,7 +63,6 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
   ) {
     super(request, tag, stdin, supervised)
     this.ring = ring
-    this.text = makeReader(ring)
     this.startedAt = startedAt
     this.scopes = scopes
   }
@@ -93,7 +94,7 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
     return Effect.forever(step, { disableYield: true }).pipe(
       Pull.catchDone(() => Effect.void),
       Effect.catchCause((cause) => this.lose(cause)),
-      Effect.ensuring(this.release)
+      Effect.ensuring(Effect.suspend(() => this.release))
     )
   }
 
@@ -136,7 +137,7 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
    */
   get shutdown(): Effect.Effect<void> {
     const drained = Effect.exit(Deferred.await(this.final))
-    return this.supervised.ending.end.pipe(
+    return this.supervised.ending.endBecauseUnwanted.pipe(
       Effect.andThen(this.ring.overflow === "block" ? this.ring.end : Effect.void),
       Effect.andThen(deadline.within(drained, this.supervised.ending.policy.killDeadline)),
       Effect.andThen(Scope.close(this.scopes.process, Exit.void)),
@@ -160,6 +161,11 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
 
   private remembered<A>(effect: Effect.Effect<A, ExecError.ExecError>): Effect.Effect<A, ExecError.ExecError> {
     return Effect.suspend(() => (this.isForgotten ? Effect.fail(closed) : effect))
+  }
+
+  // Made when first asked for: most processes are never read as text.
+  private get text(): RingText {
+    return (this.textOfRing ??= makeReader(this.ring))
   }
 
   get read(): Effect.Effect<BufferSnapshot, ExecError.ExecError> {
@@ -197,26 +203,25 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
 
   private result({ exited, beyondCap }: Final): Effect.Effect<ExecResult> {
     const { _tag, ...ended } = exited
-    const of = (fd: 1 | 2, chunks: ReadonlyArray<RingBuffer.Chunk>) =>
-      concat(chunks.filter((chunk) => chunk.fd === fd).map((chunk) => chunk.bytes))
-    return this.ring
-      .peekWith((held) => held)
-      .pipe(
-        // The ring is gone with its layer, or with the retention: its output is, the end is not.
-        Effect.orElseSucceed(() => ({ chunks: [], evicted: Infinity })),
-        Effect.map(
-          ({ chunks, evicted }) =>
-            new ExecResult({
-              pid: this.pid,
-              stdoutBytes: of(1, chunks),
-              stderrBytes: of(2, chunks),
-              truncated: evicted > 0 || beyondCap !== undefined,
-              ...ended
-            })
-        )
-      )
+    const held = this.ring.peekWith(({ chunks, evicted }) => ({ chunks, evicted }))
+    // With the ring its output is gone, and counted; how the process ended is not.
+    const nothing = Effect.map(this.ring.evicted, (evicted) => ({ chunks: [], evicted }))
+    return Effect.map(
+      held.pipe(Effect.catch(() => nothing)),
+      ({ chunks, evicted }) =>
+        new ExecResult({
+          pid: this.pid,
+          stdoutBytes: bytesOf(1, chunks),
+          stderrBytes: bytesOf(2, chunks),
+          truncated: evicted > 0 || beyondCap !== undefined,
+          ...ended
+        })
+    )
   }
 }
+
+const bytesOf = (fd: 1 | 2, chunks: ReadonlyArray<RingBuffer.Chunk>): Uint8Array =>
+  concat(chunks.filter((chunk) => chunk.fd === fd).map((chunk) => chunk.bytes))
 
 const isReason = (cause: Cause.Cause<ExecError.ExecError>, tag: ExecError.Reason["_tag"]): boolean =>
   cause.reasons.some((reason) => reason._tag === "Fail" && reason.error.reason._tag === tag)

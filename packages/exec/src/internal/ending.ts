@@ -35,18 +35,19 @@ export class Ending<E> {
 
   /** How the process itself ended, once it has. */
   exit: { readonly status: ExitStatus; readonly duration: Duration.Duration } | undefined
-  /** Who ended it. The first cause counts. */
+  /** Who ended it, as far as is known now. */
   endedBy: EndedBy = "self"
-  /** Done when the process and, as the policy has it, its tree have ended. */
+  /** Done when the process and, as the policy has it, its tree have ended, or nobody can tell any more. */
   readonly settled = Deferred.makeUnsafe<void, ExecError.ExecError | E>()
 
   // Nothing is left to kill, or nothing that could be.
   private treeDone = false
-  private readonly gaveUp = Latch.makeUnsafe(false)
+  private isLost = false
+  private isLeftoverReported = false
+  private sent: Set<Signal> | undefined
   // Escalations under way. While there is one, the tree has its grace: the exit of the process must not cut it short.
   private escalations = 0
-  private readonly calm = Latch.makeUnsafe(true)
-  private readonly sent = new Set<Signal>()
+  private calm: Latch.Latch | undefined
   // Of the stream given as stdin.
   private failure: Cause.Cause<E> | undefined
 
@@ -59,24 +60,40 @@ export class Ending<E> {
     this.startedAt = clock.currentTimeNanosUnsafe()
   }
 
+  /** Neither is its end known, nor is it known that nobody will ever know. */
+  get isRunning(): boolean {
+    return this.exit === undefined && !this.isLost
+  }
+
+  /** The process has exited, and what the policy wants of its tree is done. */
+  get isOver(): boolean {
+    return this.exit !== undefined && (this.treeDone || this.policy.lingering === "leave")
+  }
+
   /** Waits for the exit, then does to the rest of the tree what the policy says. */
   get watch(): Effect.Effect<void> {
     return this.running.exited.pipe(
       Effect.flatMap((status) => this.afterExit(status)),
-      Effect.catchCause((cause) => Deferred.failCause(this.settled, cause)),
+      Effect.catchCause((cause) => {
+        this.isLost = true
+        return Deferred.failCause(this.settled, cause)
+      }),
       Effect.asVoid
     )
   }
 
   private afterExit(status: ExitStatus): Effect.Effect<unknown, ExecError.ExecError> {
-    const duration = Duration.nanos(this.clock.currentTimeNanosUnsafe() - this.startedAt)
-    this.exit = { status, duration }
-    if (this.endedBy === "self" && status._tag === "Signaled" && this.sent.has(status.signal)) this.endedBy = "signal"
-    const rest =
-      this.policy.lingering === "await"
-        ? Effect.raceFirst(this.running.treeEmpty, this.gaveUp.await)
-        : Effect.andThen(this.calm.await, this.policy.lingering === "kill" ? this.killRest : Effect.void)
+    this.exit = { status, duration: Duration.nanos(this.clock.currentTimeNanosUnsafe() - this.startedAt) }
+    if (this.endedBy === "self" && status._tag === "Signaled" && this.sent?.has(status.signal)) this.endedBy = "signal"
+    const rest = this.policy.lingering === "await" ? this.running.treeEmpty : this.afterEscalations
     return Effect.andThen(rest, this.settle)
+  }
+
+  private get afterEscalations(): Effect.Effect<void> {
+    return Effect.andThen(
+      this.calm?.await ?? Effect.void,
+      this.policy.lingering === "kill" ? this.killRest : Effect.void
+    )
   }
 
   private get killRest(): Effect.Effect<void> {
@@ -97,7 +114,9 @@ export class Ending<E> {
   /** Ends the tree for a reason of the policy's: TERM, grace, KILL. */
   endBecause(reason: "timeout" | "maxOutput"): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.endedBy === "self") this.endedBy = reason
+      // A signal that was sent but outlived ended nothing. What has exited can only still have written too much.
+      if (this.endedBy === "signal" && this.exit === undefined) this.endedBy = reason
+      if (this.endedBy === "self" && (reason === "maxOutput" || !this.isOver)) this.endedBy = reason
       return this.end
     })
   }
@@ -110,8 +129,19 @@ export class Ending<E> {
     })
   }
 
-  /** Ends what is left of the tree: TERM, grace, KILL; KILL at once where the process itself has exited. */
-  get end(): Effect.Effect<void> {
+  /** Ends the tree because nobody wants it any more. */
+  get endBecauseUnwanted(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.exit === undefined && this.endedBy === "self") this.endedBy = "signal"
+      // Until this side knows of the end too: a handle must not call running what is dead.
+      const seen = deadline.within(Effect.exit(Deferred.await(this.settled)), this.policy.killDeadline)
+      const closed = ExecError.make(new ExecError.Closed({ what: "scope of this process" }))
+      return this.end.pipe(Effect.andThen(seen), Effect.andThen(Deferred.fail(this.settled, closed)), Effect.asVoid)
+    })
+  }
+
+  // What is left of the tree: TERM, grace, KILL; KILL at once where the process itself has exited.
+  private get end(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.treeDone) return Effect.void
       if (this.exit === undefined || this.policy.lingering === "await") {
@@ -121,18 +151,14 @@ export class Ending<E> {
     })
   }
 
-  /** Waits until the end is known to this side too, so that a handle does not call running what is dead. */
-  get seen(): Effect.Effect<unknown> {
-    return deadline.within(Effect.exit(Deferred.await(this.settled)), this.policy.killDeadline)
-  }
-
   /** What `kill` of a handle does. */
   kill(options: KillOptions = {}): Effect.Effect<void, ExecError.ExecError> {
     return Effect.flatMap(check.kill(options), ({ signal, scope, grace }) => {
       if (this.treeDone) return Effect.void
       if (this.exit === undefined) {
-        this.sent.add(signal)
-        if (this.endedBy === "self" && endingSignals.has(signal)) this.endedBy = "signal"
+        this.sent = (this.sent ?? new Set()).add(signal)
+        const meansTheEnd = grace !== undefined || endingSignals.has(signal)
+        if (this.endedBy === "self" && meansTheEnd) this.endedBy = "signal"
       }
       if (grace === undefined) return this.running.signal(signal, scope)
       return this.escalating(terminate.escalate(this.running, this.policy, signal, scope, grace)).pipe(
@@ -145,12 +171,13 @@ export class Ending<E> {
     return Effect.acquireUseRelease(
       Effect.sync(() => {
         this.escalations++
+        this.calm ??= Latch.makeUnsafe(false)
         this.calm.closeUnsafe()
       }),
       () => effect,
       () =>
         Effect.sync(() => {
-          if (--this.escalations === 0) this.calm.openUnsafe()
+          if (--this.escalations === 0) this.calm?.openUnsafe()
         })
     )
   }
@@ -169,11 +196,15 @@ export class Ending<E> {
   // Whoever waits for the end must not wait for ever for what cannot be killed.
   private get giveUp(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.gaveUp.openUnsafe()
-      const report = telemetry.reportLeftover(this.backend, this.running.pid)
-      return this.exit === undefined
-        ? Effect.andThen(report, Effect.asVoid(Deferred.fail(this.settled, this.unkillable())))
-        : report
+      const report = this.isLeftoverReported ? Effect.void : telemetry.reportLeftover(this.backend, this.running.pid)
+      this.isLeftoverReported = true
+      if (this.exit !== undefined) return Effect.andThen(report, Effect.asVoid(this.settle))
+      this.isLost = true
+      return report.pipe(
+        Effect.andThen(Deferred.fail(this.settled, this.unkillable())),
+        // What it still holds open would else keep a reader for ever.
+        Effect.andThen(this.running.closeOutput)
+      )
     })
   }
 

@@ -45,7 +45,7 @@ export class Handle<E> implements ProcessHandle {
   }
 
   get isRunning(): Effect.Effect<boolean, ExecError.ExecError> {
-    return Effect.sync(() => this.supervised.ending.exit === undefined)
+    return Effect.sync(() => this.supervised.ending.isRunning)
   }
 
   write(data: string | Uint8Array): Effect.Effect<void, ExecError.ExecError> {

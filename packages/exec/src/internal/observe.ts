@@ -21,8 +21,9 @@ export const observe = Effect.fnUntraced(function* <E, R>(
 ): Effect.fn.Return<void, never, R | Scope.Scope> {
   const follow = (name: string, callbacks: Stream.Stream<Effect.Effect<unknown, E, R>, ExecError>) =>
     Stream.runForEach(callbacks, (callback) => reported(name, process, callback)).pipe(
-      // The end of the layer ends the events, and with them the callbacks.
-      Effect.catch((error) => Effect.logDebug(`The ${name} callback of the process ${process.tag} ends`, error)),
+      Effect.catch((error) =>
+        Effect.logWarning(`The ${name} callback of the process ${process.tag} ends early`, error)
+      ),
       Effect.forkScoped
     )
   if (onStdout) {

@@ -26,6 +26,7 @@ export const prepare = Effect.fnUntraced(function* <E, R>(
   defaults: Defaults
 ): Effect.fn.Return<Prepared, ExecError> {
   yield* check.command(command)
+  yield* check.stdin(options.stdin)
   const resolved = yield* policy.resolve(options, defaults)
   if (options.id !== undefined) yield* check.id(options.id)
   const stdin = options.stdin === undefined ? "none" : "pipe"

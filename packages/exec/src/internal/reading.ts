@@ -18,9 +18,15 @@ import * as telemetry from "./telemetry.ts"
 /** A pull of exactly one event, so that a consumer that stops between two of them has lost none. */
 export type EventPull<E> = Pull.Pull<readonly [ExecEvent], ExecError.ExecError | E>
 
-// How long a pipe that outlived its tree may be silent before it is closed: long enough for what was written to it
-// before the end to arrive on a loaded machine, short enough not to be felt (C15).
-const quiet = Duration.millis(200)
+// How long a pipe that outlived its tree may be silent before it is closed (C15): 200 ms, long enough for what was
+// written to it before the end to arrive on a loaded machine. Counted in steps, each begun after the one before: an
+// event loop that stood still for all of it has still polled the pipe between two of them.
+const step = Duration.millis(20)
+const quietSteps = 10
+// A survivor that never falls silent is not listened to for ever: 1 s of somebody waiting for it is enough.
+const hurriedSteps = 50
+
+const closed = ExecError.make(new ExecError.Closed({ what: "scope of this process" }))
 
 /** The events of one process, for one consumer at a time. */
 export class Reading<E> {
@@ -34,11 +40,13 @@ export class Reading<E> {
   private offset = 0
   private discarded = 0
   private incomplete = false
-  private released = false
-  // The backend may be pulled by one at a time: `idle` is open while nobody does, `busy` while somebody waits for bytes.
-  private readonly idle = Latch.makeUnsafe(true)
-  private readonly busy = Latch.makeUnsafe(false)
-  private pulls = 0
+  // Bytes were thrown away that nobody had asked to be: what is read from here on is no whole.
+  private hasLost = false
+  private isHurried = false
+  // The backend may be pulled by one at a time. Waiting for a turn, or for somebody to pull, is rare: no latch till then.
+  private isPulling = false
+  private turn: Latch.Latch | undefined
+  private demand: Latch.Latch | undefined
 
   constructor(ending: Ending<E>, fork: (effect: Effect.Effect<void>) => Effect.Effect<unknown>) {
     this.ending = ending
@@ -46,7 +54,9 @@ export class Reading<E> {
   }
 
   /** The next event. One consumer at a time; another one waits for its turn. */
-  readonly pull: EventPull<E> = Effect.suspend(() => this.next())
+  get pull(): EventPull<E> {
+    return Effect.suspend(() => this.next())
+  }
 
   private next(): EventPull<E> {
     switch (this.stage) {
@@ -66,16 +76,31 @@ export class Reading<E> {
   }
 
   private nextOutput(): EventPull<E> {
-    if (this.released) return Effect.fail(ExecError.make(new ExecError.Closed({ what: "scope of this process" })))
     const output = this.outputs[this.taken]
-    if (output === undefined) return Effect.flatMap(this.refill, () => this.next())
+    if (output === undefined) {
+      if (this.hasLost) return Effect.fail(closed)
+      return Effect.flatMap(this.refill(true), () => this.next())
+    }
     this.taken++
-    const isFirst = this.offset + this.discarded === 0
-    const wasWhole = this.discarded === 0
+    const isFirst = this.received === 0
+    const wasWithinCap = this.discarded === 0
     const event = this.admit(output)
-    const emit = event === undefined ? Effect.suspend(() => this.next()) : Effect.succeed([event] as const)
-    if (wasWhole && this.discarded > 0) return Effect.andThen(this.fork(this.ending.endBecause("maxOutput")), emit)
-    return isFirst ? Effect.andThen(this.reportFirstByte, emit) : emit
+    let emit: EventPull<E> = event === undefined ? Effect.suspend(() => this.next()) : Effect.succeed([event])
+    if (wasWithinCap && this.discarded > 0) emit = Effect.andThen(this.passedCap, emit)
+    if (isFirst) emit = Effect.andThen(this.reportFirstByte, emit)
+    return emit
+  }
+
+  private get received(): number {
+    return this.offset + this.discarded
+  }
+
+  // After the end of the tree there is nothing more to wait for: all that could still come is thrown away anyway.
+  private get passedCap(): Effect.Effect<unknown> {
+    return Effect.suspend(() => {
+      const end = this.fork(this.ending.endBecause("maxOutput"))
+      return this.ending.isOver ? Effect.andThen(end, this.closeOutput) : end
+    })
   }
 
   // As many of the bytes as the cap has room for; the rest is counted.
@@ -90,36 +115,42 @@ export class Reading<E> {
   }
 
   // Only the waiting can be interrupted: what a pull gave must be kept before an interruption strikes, or is lost.
-  private readonly refill: Effect.Effect<void, ExecError.ExecError> = Effect.uninterruptibleMask((restore) => {
-    if (!this.idle.isOpen()) return restore(this.idle.await)
-    // Another consumer may have come first.
-    if (this.stage !== "output" || this.taken < this.outputs.length) return Effect.void
-    this.pulls++
-    this.idle.closeUnsafe()
-    this.busy.openUnsafe()
-    return Effect.matchCauseEffect(restore(this.ending.running.pull), this.refilled)
-  })
+  private refill(isWanted: boolean): Effect.Effect<void, ExecError.ExecError> {
+    return Effect.uninterruptibleMask((restore) => {
+      if (this.isPulling) return restore((this.turn ??= Latch.makeUnsafe(false)).await)
+      // Another consumer may have come first.
+      if (this.stage !== "output" || this.taken < this.outputs.length) return Effect.void
+      this.isPulling = true
+      this.demand?.openUnsafe()
+      return Effect.matchCauseEffect(restore(this.ending.running.pull), {
+        onSuccess: (outputs) => {
+          this.pulled()
+          this.outputs = isWanted ? outputs : []
+          this.taken = 0
+          if (!isWanted) this.hasLost = true
+          return Effect.void
+        },
+        onFailure: (cause) => {
+          this.pulled()
+          if (!Pull.isDoneCause(cause)) return Effect.failCause(cause as Cause.Cause<ExecError.ExecError>)
+          this.stage = this.discarded > 0 ? "gap" : "exited"
+          return Effect.void
+        }
+      })
+    })
+  }
 
-  private readonly refilled = {
-    onSuccess: (outputs: ReadonlyArray<Output>) => {
-      this.busy.closeUnsafe()
-      this.idle.openUnsafe()
-      this.outputs = this.released ? [] : outputs
-      this.taken = 0
-      return Effect.void
-    },
-    onFailure: (cause: Cause.Cause<ExecError.ExecError | Cause.Done>) => {
-      this.busy.closeUnsafe()
-      this.idle.openUnsafe()
-      if (!Pull.isDoneCause(cause)) return Effect.failCause(cause as Cause.Cause<ExecError.ExecError>)
-      this.stage = this.discarded > 0 ? "gap" : "exited"
-      return Metric.update(telemetry.outputBytes, this.offset + this.discarded)
-    }
+  private pulled(): void {
+    this.isPulling = false
+    this.demand = undefined
+    this.turn?.openUnsafe()
+    this.turn = undefined
   }
 
   private get exited(): EventPull<E> {
     return Effect.flatMap(Deferred.await(this.ending.settled), (): EventPull<E> => {
       if (this.stage === "done") return Cause.done()
+      if (this.hasLost) return Effect.fail(closed)
       this.stage = "done"
       const { exit, endedBy } = this.ending
       return Effect.succeed([{ _tag: "Exited", ...exit!, endedBy, incomplete: this.incomplete }])
@@ -136,28 +167,56 @@ export class Reading<E> {
    * a while for bytes and none came. While nobody reads, nothing is hurried: what is in the pipe is kept.
    */
   get closeWhenQuiet(): Effect.Effect<void> {
-    return Effect.suspend(() => (this.stage === "output" ? this.quietPull : Effect.void))
+    return Effect.gen({ self: this }, function* () {
+      let { received } = this
+      for (let quiet = 0, waited = 0; this.stage === "output";) {
+        if (!this.isPulling) yield* (this.demand ??= Latch.makeUnsafe(false)).await
+        yield* deadline.sleep(step)
+        if (this.isPulling) waited++
+        quiet = this.isPulling && this.received === received ? quiet + 1 : 0
+        received = this.received
+        if (quiet >= quietSteps || (this.isBounded && waited >= hurriedSteps)) return yield* this.closeOutput
+      }
+    })
   }
 
-  private get quietPull(): Effect.Effect<void> {
-    return Effect.gen({ self: this }, function* () {
-      yield* this.busy.await
-      const { pulls } = this
-      yield* deadline.sleep(quiet)
-      if (this.stage !== "output" || pulls !== this.pulls || !this.busy.isOpen()) return yield* this.closeWhenQuiet
+  // Those that were left on purpose may write for ever; and a timeout, or a cap, is one for what survived, too.
+  private get isBounded(): boolean {
+    return this.isHurried || this.discarded > 0 || this.ending.policy.lingering === "leave"
+  }
+
+  private get closeOutput(): Effect.Effect<void> {
+    return Effect.suspend(() => {
       // Those that were left on purpose hold it by right: what they write later was never asked for.
       this.incomplete = this.ending.policy.lingering !== "leave"
-      yield* this.ending.running.closeOutput
+      return this.ending.running.closeOutput
+    })
+  }
+
+  /** The timeout: ends the tree, or where that has ended, the waiting for what survived it. */
+  get timeOut(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.isHurried = true
+      return this.ending.endBecause("timeout")
     })
   }
 
   /** Reads what still comes and throws it away, so that a process with a last word does not wait for ever to say it. */
   get discard(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.released = true
-      return Effect.ignoreCause(
-        Effect.forever(Effect.suspend(() => (this.stage === "output" ? this.refill : Effect.never)))
-      )
+    return Effect.ignoreCause(
+      Effect.forever(Effect.suspend(() => (this.stage === "output" ? this.refill(false) : Effect.never)))
+    )
+  }
+
+  /** The last step: what is not read by now is lost with the pipes. Somebody who is reading may come to the end. */
+  get release(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      while (this.stage === "output" && this.isPulling) {
+        const pulled = (this.turn ??= Latch.makeUnsafe(false)).await
+        if (!(yield* deadline.within(pulled, Duration.times(step, quietSteps)))) break
+      }
+      if (this.stage === "output") this.hasLost = true
+      yield* Metric.update(telemetry.outputBytes, this.received)
     })
   }
 }

@@ -21,6 +21,7 @@ class Subscriber {
   readonly queue: Queue.Queue<Entry, ExecError.ExecError>
   private readonly scope: Scope.Closeable
   private readonly following = new Set<Detached>()
+  private hasLagged = false
 
   constructor(queue: Queue.Queue<Entry, ExecError.ExecError>, scope: Scope.Closeable) {
     this.queue = queue
@@ -28,9 +29,11 @@ class Subscriber {
   }
 
   follow(process: Detached): Effect.Effect<unknown> {
+    if (this.hasLagged || this.following.has(process)) return Effect.void
     this.following.add(process)
     return Stream.runForEach(process.events(), (event) => Queue.offer(this.queue, [process.id, event])).pipe(
-      Effect.catch((error) => Queue.fail(this.queue, error)),
+      // One that is lost, or whose stdin failed, ends without an event; the others go on.
+      Effect.catch((error) => Effect.logWarning(`The process ${process.tag} ended without its last event`, error)),
       Effect.ensuring(Effect.sync(() => this.following.delete(process))),
       Effect.forkIn(this.scope)
     )
@@ -38,8 +41,10 @@ class Subscriber {
 
   // What it has not read yet of a process that is forgotten, its end above all, would be missing in silence.
   forget(process: Detached): Effect.Effect<unknown> {
-    if (!this.following.has(process)) return Effect.void
-    const lagged = ExecError.make(new ExecError.SubscriberLagged({ processes: this.following.size }))
+    if (this.hasLagged || !this.following.has(process)) return Effect.void
+    this.hasLagged = true
+    const unread = Array.from(this.following).filter(({ status }) => status !== undefined)
+    const lagged = ExecError.make(new ExecError.SubscriberLagged({ processes: unread.length }))
     return Effect.andThen(Queue.fail(this.queue, lagged), Scope.close(this.scope, Exit.void))
   }
 }
@@ -57,7 +62,7 @@ export class Subscribers {
         Effect.sync(() => this.subscribers.add(subscriber)),
         () => Effect.sync(() => this.subscribers.delete(subscriber))
       )
-      for (const process of running()) yield* subscriber.follow(process)
+      for (const process of Array.from(running())) yield* subscriber.follow(process)
       return Stream.fromQueue(queue)
     })
     return Stream.unwrap(subscribe)

@@ -13,7 +13,7 @@ const maxBytes = 64 * 1024 * 1024
 /** One that ended: when, and how much output it held then. */
 interface Ended {
   readonly at: number
-  readonly bytes: number
+  bytes: number
 }
 
 export class Table {
@@ -82,15 +82,21 @@ export class Table {
     if (this.byPid.get(process.pid) === process) this.byPid.delete(process.pid)
   }
 
-  // The oldest output goes first; that a process ended, and how, stays.
+  // The oldest output goes first; that a process ended, and how, stays. What was read meanwhile is not held any more,
+  // so it is counted anew before anything is dropped.
   private get boundBytes(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      for (const [process, { at, bytes }] of this.ended) {
+      if (this.endedBytes <= maxBytes) return
+      this.endedBytes = 0
+      for (const [process, ended] of this.ended) {
+        ended.bytes = yield* process.ring.size
+        this.endedBytes += ended.bytes
+      }
+      for (const [process, ended] of this.ended) {
         if (this.endedBytes <= maxBytes) return
-        if (bytes === 0) continue
         yield* process.ring.clear
-        this.ended.set(process, { at, bytes: 0 })
-        this.endedBytes -= bytes
+        this.endedBytes -= ended.bytes
+        ended.bytes = 0
       }
     })
   }

@@ -24,7 +24,8 @@ export const firstByte = Metric.histogram("exec_first_byte_milliseconds", {
 /** What a span tells of a command: the program's name. Arguments and environment may hold secrets. */
 export const spanAttributes = (backend: Backend, command: Command): Record<string, unknown> => ({
   "exec.backend": backend.name,
-  "process.executable.name": command.argv[0]
+  // What is no command is refused later, by name.
+  "process.executable.name": command.argv?.[0]
 })
 
 /** Says that processes may be left behind, where people, spans and metrics see it. */

@@ -26,11 +26,13 @@ export const escalate = (
   scope: SignalScope = "tree",
   grace: Duration.Duration = policy.grace
 ): Effect.Effect<boolean, ExecError> =>
+  Effect.flatMap(deadline.within(signalled(running, signal, scope), grace), (ended) =>
+    ended ? Effect.succeed(true) : Effect.andThen(Metric.update(telemetry.killEscalations, 1), kill(running, policy))
+  )
+
+const signalled = (running: Running, signal: Signal, scope: SignalScope): Effect.Effect<void, ExecError> =>
   running.signal(signal, scope).pipe(
     // A signal that was refused for one member must not keep KILL from the others.
     Effect.catchReason("ExecError", "KillFailed", () => Effect.void),
-    Effect.andThen(deadline.within(running.treeEmpty, grace)),
-    Effect.flatMap((ended) =>
-      ended ? Effect.succeed(true) : Effect.andThen(Metric.update(telemetry.killEscalations, 1), kill(running, policy))
-    )
+    Effect.andThen(running.treeEmpty)
   )

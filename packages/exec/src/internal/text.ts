@@ -2,7 +2,6 @@
  * Text as a view of events: decoded incrementally for each stream, so that no character breaks at the edge of a chunk.
  */
 import * as Arr from "effect/Array"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
@@ -65,29 +64,32 @@ export const lines =
         const done: Array<string> = []
         let from = 0
         for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", from)) {
-          held += text.slice(from, at)
-          from = at + 1
-          held = split(held, maxLength, mark, done)
-          done.push(held.endsWith("\r") ? held.slice(0, -1) : held)
+          const line = held + text.slice(from, at)
+          done.push(split(line.endsWith("\r") ? line.slice(0, -1) : line, maxLength, mark, done))
           held = ""
+          from = at + 1
         }
-        held = split(held + text.slice(from), maxLength, mark, done)
+        held += text.slice(from)
+        // One more than may stay: the last may be the first half of a line end.
+        if (held.length > maxLength + 1) held = split(held, maxLength, mark, done)
         return done
       },
       flush: () => {
-        const last = held
+        const done: Array<string> = []
+        if (held !== "") done.push(split(held, maxLength, mark, done))
         held = ""
-        return last === "" ? [] : [last]
+        return done
       }
     }
   }
 
-// Gives the parts that are too long for one line, marked, and returns the rest. Never between the halves of a
+// Puts out the parts that are too long for one line, marked, and returns the rest. Never cuts between the halves of a
 // surrogate pair, which would break a character that arrived whole.
 const split = (line: string, maxLength: number, mark: string, done: Array<string>): string => {
   while (line.length > maxLength) {
-    const last = line.charCodeAt(maxLength - 1)
-    const at = last >= 0xd800 && last < 0xdc00 ? Math.max(1, maxLength - 1) : maxLength
+    const isHalf = (line.codePointAt(maxLength - 1) ?? 0) > 0xffff
+    const at = isHalf ? (maxLength === 1 ? 2 : maxLength - 1) : maxLength
+    if (at >= line.length) return line
     done.push(line.slice(0, at) + mark)
     line = line.slice(at)
   }
@@ -117,19 +119,20 @@ export const through = <E, R>(
             return []
         }
       }
-      let ended = false
-      const upstream = Pull.catchDone(pull, () => {
-        ended = true
+      // How the events ended, kept until what was held of the text is out.
+      let end: Pull.Pull<never, E> | undefined
+      const upstream = Effect.catchCause(pull, (cause) => {
+        end = Effect.failCause(cause)
         return Effect.succeed([])
       })
-      const next: Pull.Pull<Arr.NonEmptyReadonlyArray<string>, E> = Effect.suspend(() =>
-        ended
-          ? Cause.done()
-          : Effect.flatMap(upstream, (events) => {
-              const parts = events.flatMap(convert)
-              if (ended) parts.push(...(stdout?.flush() ?? []), ...(stderr?.flush() ?? []))
-              return Arr.isReadonlyArrayNonEmpty(parts) ? Effect.succeed(parts) : next
-            })
+      const next: Pull.Pull<Arr.NonEmptyReadonlyArray<string>, E> = Effect.suspend(
+        () =>
+          end ??
+          Effect.flatMap(upstream, (events) => {
+            const parts = events.flatMap(convert)
+            if (end !== undefined) parts.push(...(stdout?.flush() ?? []), ...(stderr?.flush() ?? []))
+            return Arr.isReadonlyArrayNonEmpty(parts) ? Effect.succeed(parts) : next
+          })
       )
       return next
     })

@@ -47,7 +47,7 @@ const directory =
   }
 
 // What passes by itself is no reason to do without an agent for good.
-const transient = new Set(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC"])
+const transient = new Set(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE"])
 
 const isTransient = ({ reason }: ExecError.ExecError): boolean => transient.has(reason.detail?.code ?? "")
 

@@ -139,7 +139,6 @@ export const start = (
       let ended = false
       let users = 0
       child.unref()
-      socket.unref()
       socket.once("error", (cause) => reader.ended(Effect.fail(failureOf(cause))))
       socket.once("end", () => reader.ended(Effect.void))
       socket.once("close", () => {

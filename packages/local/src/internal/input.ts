@@ -11,7 +11,8 @@ export interface Writing extends Pick<Backend.Running, "write" | "closeStdin"> {
 
 /** `null` is a stdin that was never opened: closing it does nothing, writing to it fails. */
 export const make = (id: ProcessId.ProcessId, stdin: Writable | null): Writing => {
-  const exited = Effect.fail(ExecError.make(new ExecError.ProcessExited({ id })))
+  // Made when it is needed: an error that most processes never see costs 1.6 KB, most of it the trace of its making.
+  const exited = Effect.suspend(() => Effect.fail(ExecError.make(new ExecError.ProcessExited({ id }))))
   // Whoever writes is told by the callback of the write; without a listener Node would end the whole program.
   stdin?.on("error", () => {})
   return {

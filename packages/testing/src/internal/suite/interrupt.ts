@@ -12,8 +12,8 @@ import { assert } from "@effect/vitest"
 import * as Exec from "effect-exec/Exec"
 import * as Duration from "effect/Duration"
 import { type Chapter, testOf } from "./case.ts"
-import { eventually, follow } from "./facts.ts"
-import { type Kit, marked } from "./kit.ts"
+import { collect, eventually, follow } from "./facts.ts"
+import { failsWith, type Kit, marked } from "./kit.ts"
 
 /** Waits until this many processes carry the mark, so that what follows meets a whole tree. */
 const started = ({ survivors }: Kit, mark: string, count: number) =>
@@ -148,6 +148,19 @@ export const ending: Chapter = (target) => {
           Effect.andThen(kit.exec.spawn(stubborn.command, { grace: 300 }), started(kit, stubborn.mark, 3))
         )
         yield* noneLeft(kit, stubborn.mark)
+      })),
+    test("C24 what is read after the scope has closed is never a whole: Closed, for bytes are lost", ({
+      exec,
+      fixtures
+    }) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const process = yield* Scope.provide(exec.spawn(fixtures.flood()), scope)
+        yield* Stream.runDrain(Stream.take(process.events, 3))
+        yield* Scope.close(scope, Exit.void)
+        yield* failsWith(collect(process.events), "Closed")
+        yield* process.kill()
+        yield* process.kill({ signal: "SIGKILL", grace: 100 })
       })),
     test("C24 ending a view of a detached process ends nothing", (kit) =>
       Effect.gen(function* () {

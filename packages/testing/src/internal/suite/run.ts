@@ -273,6 +273,8 @@ export const lingering: Chapter = (target) => {
       Effect.gen(function* () {
         const result = yield* exec.run(fixtures.late)
         assert.match(result.stdout, /^PID \d+\nearly\n$/)
+        // Nobody was left to hold the output: a child that was not killed would have.
+        assert.isFalse(result.incomplete)
         yield* areDead(pidsOf(result.stdout))
       })),
     test("C15 lingering await waits for the tree and reads all of it", ({ exec }) =>

@@ -170,7 +170,7 @@ export const text: Chapter = (target) => {
         const texts: Array<string> = []
         yield* process.events.pipe(
           Stream.tap((event) => Effect.sync(() => all.push(event))),
-          Exec.text,
+          Exec.text(),
           Stream.runForEach((part) => Effect.sync(() => texts.push(part))),
           Effect.forkScoped
         )
