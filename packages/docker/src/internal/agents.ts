@@ -53,8 +53,12 @@ export const whyEnded = (client: DockerClient, id: string): Effect.Effect<PipeFa
 /** Commands that were lost wait no longer than this for the reason why. */
 const askMillis = 2000
 
+// The processes of a container that is killed are gone before the engine says so of the container.
+const again = { times: 5, schedule: Schedule.spaced(40) }
+
 const look = (client: DockerClient, id: string): Effect.Effect<PipeFailure> =>
   client.inspectContainer(id).pipe(
+    Effect.repeat({ ...again, while: ({ status }) => status === "running" }),
     Effect.map(({ exitCode, name, oomKilled, status }) =>
       status === "running"
         ? { code: "EPIPE", text: `the agent in the container ${name} has ended` }
