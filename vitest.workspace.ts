@@ -13,6 +13,7 @@ export default defineConfig({
       lane("agent", { testTimeout: 30_000 }),
       lane("testing", { testTimeout: 30_000 }),
       lane("local", { testTimeout: 30_000 }),
+      lane("docker", { testTimeout: 60_000 }),
       { extends: true, test: { name: "examples", root: "scratchpad", include: ["*.test.ts"], testTimeout: 60_000 } }
     ]
   }

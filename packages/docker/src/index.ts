@@ -1,0 +1,4 @@
+/** Run commands in containers. */
+export * as Container from "./Container.ts"
+export * as DockerClient from "./DockerClient.ts"
+export * as DockerExec from "./DockerExec.ts"

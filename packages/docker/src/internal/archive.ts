@@ -1,0 +1,113 @@
+/**
+ * Files by the engine's archive API: it works where no program runs, in containers without a shell, stopped or paused.
+ */
+import * as Path from "node:path/posix"
+import * as Effect from "effect/Effect"
+import * as PlatformError from "effect/PlatformError"
+import * as Stream from "effect/Stream"
+import type { ExecError } from "effect-exec/ExecError"
+import type { Content, WriteOptions } from "../Container.ts"
+import type { DockerClient } from "../DockerClient.ts"
+import * as Tar from "./tar.ts"
+import { entries, Link } from "./untar.ts"
+
+// As many as Linux follows.
+const maxLinks = 40
+
+const problem = (
+  method: string,
+  tag: PlatformError.SystemErrorTag,
+  path: string,
+  description: string,
+  cause?: unknown
+): PlatformError.PlatformError =>
+  PlatformError.systemError({ _tag: tag, module: "Container", method, pathOrDescriptor: path, description, cause })
+
+// The engine's words, for it has one status for several things that can be wrong with a path.
+const ofPath =
+  (method: string, path: string) =>
+  (error: ExecError): ExecError | PlatformError.PlatformError => {
+    const { detail } = error.reason
+    const text = detail?.text ?? ""
+    if (detail?.code === "404" && !/No such container/i.test(text))
+      return problem(method, "NotFound", path, text, error)
+    if (/read-only/.test(text)) {
+      return problem(
+        method,
+        "PermissionDenied",
+        path,
+        `${text}; write to a volume, or start it with readOnlyRoot: false`,
+        error
+      )
+    }
+    if (detail?.code === "500" || detail?.code === "400") return problem(method, "BadResource", path, text, error)
+    return error
+  }
+
+/** Reads a file, following symbolic links. */
+export const readFile = (
+  client: DockerClient,
+  id: string,
+  path: string,
+  links = 0
+): Stream.Stream<Uint8Array, ExecError | PlatformError.PlatformError> =>
+  entries(Stream.mapError(client.getArchive(id, path), ofPath("readFile", path))).pipe(
+    Stream.catch((error) => {
+      const link = error._tag === "PlatformError" ? error.reason.cause : undefined
+      if (!(link instanceof Link)) return Stream.fail(error)
+      return links >= maxLinks
+        ? Stream.fail(problem("readFile", "BadResource", path, "too many symbolic links"))
+        : readFile(client, id, Path.resolve(Path.dirname(path), link.target), links + 1)
+    })
+  )
+
+const bytesOf = (content: string | Uint8Array): Uint8Array =>
+  typeof content === "string" ? new TextEncoder().encode(content) : content
+
+/** Writes a file. */
+export const writeFile = <E, R>(
+  client: DockerClient,
+  id: string,
+  path: string,
+  content: Content<E, R>,
+  { gid, mode = 0o644, uid }: WriteOptions & { readonly uid: number; readonly gid: number }
+): Effect.Effect<void, ExecError | PlatformError.PlatformError | E, R> => {
+  const name = Path.basename(path)
+  const directory = Path.dirname(path)
+  if (!Path.isAbsolute(path) || name === "") {
+    return Effect.fail(problem("writeFile", "BadResource", path, "the path has to be absolute and name a file"))
+  }
+  const put = (tar: Uint8Array | AsyncIterable<Uint8Array>) =>
+    Effect.mapError(client.putArchive(id, directory, tar), ofPath("writeFile", path))
+  if (typeof content === "string" || content instanceof Uint8Array) {
+    return put(Tar.archive(Tar.file({ name, mode, uid, gid }, bytesOf(content))))
+  }
+  return Effect.suspend(() => {
+    const { bytes, size } = content
+    let left = size
+    let failed: { readonly error: E } | undefined
+    const counted = bytes.pipe(
+      Stream.tap((chunk) => Effect.sync(() => void (left -= chunk.length))),
+      Stream.tapError((error) => Effect.sync(() => void (failed = { error }))),
+      // More would be read as the next entry, less would leave the engine waiting.
+      Stream.takeWhile(() => left >= 0)
+    )
+    const whole = Stream.fromArray([Tar.head({ name, type: "file", mode, uid, gid, size })]).pipe(
+      Stream.concat(counted),
+      Stream.concat(
+        Stream.suspend(() => (left === 0 ? Stream.succeed(Tar.padding(size)) : Stream.fail(new Error("wrong size"))))
+      )
+    )
+    return Effect.flatMap(Stream.toAsyncIterableEffect(whole), (tar) =>
+      put(tar).pipe(
+        Effect.catch((error): Effect.Effect<never, ExecError | PlatformError.PlatformError | E> =>
+          failed !== undefined
+            ? Effect.fail(failed.error)
+            : Effect.fail(
+                left === 0 ? error : problem("writeFile", "BadResource", path, `the stream is not of ${size} bytes`)
+              )
+        )
+      )
+    )
+  })
+}

@@ -1,0 +1,116 @@
+/**
+ * The calls, over dockerode.
+ */
+import { Readable } from "node:stream"
+import type Dockerode from "dockerode"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { DockerClient } from "../DockerClient.ts"
+import * as Engine from "./engine.ts"
+import * as Info from "./info.ts"
+
+/** A client of the engine at this place, or where the environment says. */
+export const connect = (given: string | undefined, deadlineMillis: number): DockerClient => {
+  const { ask, bytes, info, upgrade, url } = Engine.make(given, deadlineMillis)
+  return {
+    host: url,
+    version: info,
+    inspectImage: (image) =>
+      Effect.map(
+        ask(`image ${image}`, (docker) => docker.getImage(image).inspect()),
+        Info.image
+      ),
+    pull: (image) =>
+      Stream.flatMap(
+        Info.lines(bytes(`image ${image}`, (docker, abortSignal) => docker.pull(image, { abortSignal }))),
+        (line) => Info.progress(line, url, image)
+      ),
+    createContainer: (body) =>
+      Effect.map(
+        ask(`image ${body.Image}`, (docker, abortSignal) => docker.createContainer({ ...body, abortSignal } as never)),
+        ({ id }) => id
+      ),
+    startContainer: (id) => ask(id, (docker, abortSignal) => docker.getContainer(id).start({ abortSignal })),
+    inspectContainer: (id) =>
+      Effect.map(
+        ask(id, (docker, abortSignal) => docker.getContainer(id).inspect({ abortSignal })),
+        Info.container
+      ),
+    removeContainer: (id) =>
+      ask(id, (docker, abortSignal) => docker.getContainer(id).remove({ force: true, v: true, abortSignal })).pipe(
+        Effect.catch((error) =>
+          error.reason._tag === "SandboxNotFound" || /already in progress/.test(error.message)
+            ? Effect.void
+            : Effect.fail(error)
+        )
+      ),
+    killContainer: (id, signal) =>
+      ask(id, (docker, abortSignal) => docker.getContainer(id).kill({ signal, abortSignal })),
+    listContainers: (label) =>
+      Effect.map(
+        ask("engine", (docker, abortSignal) =>
+          docker.listContainers({ all: true, filters: JSON.stringify({ label: [label] }), abortSignal })
+        ),
+        (all) => all.map(({ Id, Labels, State }) => ({ id: Id, status: State, labels: Labels }))
+      ),
+    putArchive: (id, path, tar) =>
+      Effect.asVoid(
+        ask(
+          id,
+          (docker, abortSignal) =>
+            docker
+              .getContainer(id)
+              .putArchive(
+                tar instanceof Uint8Array
+                  ? Buffer.from(tar.buffer, tar.byteOffset, tar.byteLength)
+                  : Readable.from(tar),
+                {
+                  path,
+                  // Otherwise a file takes the place of a directory of its name, and of all that is in it.
+                  noOverwriteDirNonDir: "1",
+                  abortSignal
+                } as never
+              ),
+          Engine.archiveMillis
+        )
+      ),
+    getArchive: (id, path) =>
+      bytes(id, (docker, abortSignal) => docker.getContainer(id).getArchive({ path, abortSignal })),
+    fileSize: (id, path) =>
+      ask(id, (docker, abortSignal) => docker.getContainer(id).infoArchive({ path, abortSignal })).pipe(
+        Effect.map(Info.size),
+        // The answer to a HEAD has no words; whoever asks has just seen the container itself.
+        Effect.catch((error) =>
+          error.reason._tag === "SandboxNotFound" ? Effect.succeed(undefined) : Effect.fail(error)
+        )
+      ),
+    oomCount: (id, since) =>
+      Effect.map(
+        Stream.runCollect(
+          Info.lines(
+            bytes(id, (docker, abortSignal) =>
+              docker.getEvents({
+                since: since / 1000,
+                until: Date.now() / 1000,
+                filters: JSON.stringify({ container: [id], event: ["oom"] }),
+                abortSignal
+              } as Dockerode.GetEventsOptions)
+            )
+          )
+        ),
+        (events) => events.length
+      ),
+    createExec: (id, body) =>
+      Effect.map(
+        ask(id, (docker, abortSignal) => docker.getContainer(id).exec({ ...body, abortSignal })),
+        (exec) => exec.id
+      ),
+    inspectExec: (exec) =>
+      Effect.map(
+        ask(exec, (docker, abortSignal) => docker.getExec(exec).inspect({ abortSignal })),
+        ({ ExitCode, Pid, Running }) => ({ running: Running, exitCode: ExitCode ?? undefined, pid: Pid })
+      ),
+    startExec: (exec) => upgrade(exec, `/exec/${exec}/start`, { Detach: false, Tty: false }),
+    attach: (id) => upgrade(id, `/containers/${id}/attach?stream=1&stdin=1&stdout=1&stderr=1`)
+  }
+}

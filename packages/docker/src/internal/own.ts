@@ -1,0 +1,106 @@
+/**
+ * A container of our own, with the agent as its first process.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ExecError } from "effect-exec/ExecError"
+import type { Container, Options } from "../Container.ts"
+import type { DockerClient, ImageInfo } from "../DockerClient.ts"
+import { greet, whyEnded } from "./agents.ts"
+import * as Config from "./config.ts"
+import * as ContainerBackend from "./containerBackend.ts"
+import * as EnginePipe from "./enginePipe.ts"
+import * as Environment from "./environment.ts"
+import { notFound } from "./failure.ts"
+import * as Owner from "./owner.ts"
+import * as Program from "./program.ts"
+import type { Live } from "./restarting.ts"
+import * as Tar from "./tar.ts"
+
+/** A container, and whether its agent has ended. */
+export interface Opened extends Live {
+  readonly container: Container
+}
+
+const pull = (client: DockerClient, { image, onPull = () => Effect.void }: Options) =>
+  Effect.andThen(Stream.runForEach(client.pull(image), onPull), client.inspectImage(image))
+
+const imageOf = (client: DockerClient, options: Options): Effect.Effect<ImageInfo, ExecError> => {
+  if (options.pull === "always") return pull(client, options)
+  return client
+    .inspectImage(options.image)
+    .pipe(
+      Effect.catch((missing) =>
+        missing.reason._tag === "SandboxNotFound" && options.pull !== "never"
+          ? Effect.mapError(pull(client, options), (why) => notPulled(options.image, why))
+          : Effect.fail(missing)
+      )
+    )
+}
+
+// The engine's words about the registry mean nothing without the image that is missing.
+const notPulled = (image: string, why: ExecError): ExecError =>
+  why.reason._tag === "BackendUnavailable"
+    ? why
+    : notFound(`image ${image}`, `and could not be pulled: ${why.reason.detail?.text ?? why.message}`)
+
+/** Longer than an engine takes to clean up a container. */
+const goneAttempts = 100
+
+// Its agent ended with its pipe, before; what is left is for the engine to notice.
+const remove = (client: DockerClient, id: string): Effect.Effect<void> =>
+  client.removeContainer(id).pipe(
+    Effect.andThen(
+      Effect.repeat(Effect.option(client.inspectContainer(id)), {
+        while: Option.isSome,
+        schedule: Schedule.spaced(20),
+        times: goneAttempts
+      })
+    ),
+    Effect.catch((error) =>
+      Effect.logWarning(`The container ${id.slice(0, 12)} could not be removed; the next start will try`, error)
+    )
+  )
+
+/** Creates and starts it. */
+export const create = (client: DockerClient, options: Options): Effect.Effect<Opened, ExecError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { user = Config.defaultUser } = options
+    const image = yield* imageOf(client, options)
+    const program = yield* Program.forArchitecture(image.architecture)
+    const id = yield* Effect.acquireRelease(client.createContainer(Config.body(options, program.name)), (id) =>
+      remove(client, id)
+    )
+    yield* Effect.forkScoped(Owner.sweepOnce(client))
+    // Only a name has to be looked up; most images are not asked for any.
+    const known = /^\d/.test(user) ? [] : yield* Environment.users(client, id)
+    const { uid = 0, gid = 0, home = "/" } = Environment.find(known, user) ?? {}
+    const files = Tar.archive(
+      Tar.file({ name: program.name, mode: 0o555, uid: 0, gid: 0 }, program.bytes),
+      Tar.directory({ name: Config.work, mode: 0o755, uid, gid })
+    )
+    yield* client.putArchive(id, Config.volume, files)
+    // Before it starts, or its greeting would be lost, and the end of an owner that died in between unseen.
+    const stream = yield* client.attach(id)
+    yield* client.startContainer(id)
+    const env = {
+      HOME: home === "/" ? Config.defaultWorkdir : home,
+      ...Environment.parse(image.env),
+      ...options.env
+    }
+    const pipe = EnginePipe.make(stream, whyEnded(client, id))
+    const { backend, hasEnded } = yield* greet(pipe, env)
+    const { name } = yield* client.inspectContainer(id)
+    const container = yield* ContainerBackend.make({
+      place: { client, id, program: `${Config.volume}/${program.name}`, env },
+      main: backend,
+      name,
+      user,
+      owner: { uid, gid },
+      capabilities: new Set(options.capabilities ?? [])
+    })
+    return { container, hasEnded }
+  })
