@@ -10,7 +10,7 @@ import { type Backend, Command, type ExecError } from "effect-exec"
 import * as Agent from "../src/Agent.ts"
 import type { Message } from "../src/internal/message.ts"
 import { encode, hello } from "./agentFrames.ts"
-import { connected, FakeAgent, request } from "./fakeAgent.ts"
+import { connected, connectedHere, FakeAgent, request } from "./fakeAgent.ts"
 
 const fork = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkScoped(effect, { startImmediately: true })
 
@@ -222,6 +222,173 @@ describe("output", () => {
       assert.isTrue(Exit.isFailure(yield* Effect.exit(process.pull)))
       yield* agent.told("closeOutput")
       assert.strictEqual(agent.count("closeOutput"), 1)
+    })
+  )
+})
+
+describe("a handover", () => {
+  const offer: Message = { _tag: "Handover", stream: 1, fd: 12, pid: 4711, offset: 3n }
+  const spawned = Effect.fnUntraced(function* (
+    { agent, backend }: Effect.Success<typeof connected>,
+    options?: Parameters<typeof request>[1]
+  ) {
+    const scope = yield* Scope.make()
+    const index = agent.count("start")
+    const spawning = yield* fork(Scope.provide(backend.spawn(request(undefined, options)), scope))
+    const { command: number, payload } = yield* agent.told("start", index)
+    agent.says(number, started)
+    return { agent, scope, number, process: yield* Fiber.join(spawning), mayOffer: (payload[0]! & 4) !== 0 }
+  })
+  const chosen = (agent: FakeAgent) =>
+    Effect.map(agent.told("hello"), ({ payload }) => (payload.readUInt32LE(8) & 8) !== 0)
+  const isDone = (pull: Backend.Running["pull"]) => Effect.map(Effect.exit(pull), Exit.isFailure)
+
+  /** A command whose stdout is handed over after three bytes. */
+  const handedOver = Effect.fnUntraced(function* (options?: Parameters<typeof request>[1]) {
+    const it = yield* spawned(yield* connectedHere(), options)
+    it.agent.says(it.number, { fd: 1, text: "abc" }, offer)
+    yield* it.agent.told("handoverTaken")
+    return { ...it, pipe: it.agent.pipes[0]! }
+  })
+
+  it.live("is asked for where a pipe can be opened and the agent offers it", () =>
+    Effect.gen(function* () {
+      for (const [connecting, expected] of [
+        [connected, false],
+        [connectedHere(), true],
+        [connectedHere({ ...hello, features: 0x77 } as Message), false]
+      ] as const) {
+        const connection = yield* connecting
+        assert.strictEqual(yield* chosen(connection.agent), expected)
+        assert.strictEqual((yield* spawned(connection)).mayOffer, expected)
+      }
+    })
+  )
+
+  it.live("gives what was relayed, then what the pipe brings, and ends when both have", () =>
+    Effect.gen(function* () {
+      const { agent, number, pipe, process } = yield* handedOver()
+      assert.deepStrictEqual(pipe.from, [4711, 12])
+      pipe.gives(Buffer.from("def"))
+      assert.deepStrictEqual(texts(yield* process.pull), ["1abc", "1def"])
+      const pulling = yield* fork(process.pull)
+      agent.says(number, exit(0), empty, closed)
+      yield* Effect.yieldNow
+      assert.isUndefined(pulling.pollUnsafe())
+      pipe.gives(Buffer.from("ghi"))
+      assert.deepStrictEqual(texts(yield* Fiber.join(pulling)), ["1ghi"])
+      const last = yield* fork(isDone(process.pull))
+      pipe.ends()
+      assert.isTrue(yield* Fiber.join(last))
+    })
+  )
+
+  it.live("does not end before the agent says so", () =>
+    Effect.gen(function* () {
+      const { agent, number, pipe, process } = yield* handedOver()
+      pipe.ends()
+      agent.says(number, { fd: 2, text: "later" })
+      assert.deepStrictEqual(texts(yield* process.pull), ["1abc", "2later"])
+      agent.says(number, exit(0), empty, closed)
+      assert.isTrue(yield* isDone(process.pull))
+    })
+  )
+
+  it.live("is not read further than one may wait for it, and is read on when it is pulled", () =>
+    Effect.gen(function* () {
+      const { pipe, process } = yield* handedOver()
+      let given = 0
+      while (pipe.gives(new Uint8Array(65_536))) given += 65_536
+      assert.isAtMost(given, 1024 * 1024)
+      assert.strictEqual(pipe.resumed, 0)
+      yield* process.pull
+      assert.strictEqual(pipe.resumed, 1)
+      pipe.gives(new Uint8Array(1))
+      yield* process.pull
+      assert.strictEqual(pipe.resumed, 1)
+    })
+  )
+
+  it.live("is refused for good where the pipe cannot be opened", () =>
+    Effect.gen(function* () {
+      const connection = yield* connectedHere()
+      connection.agent.canAdopt = false
+      const { agent, number, process } = yield* spawned(connection)
+      agent.says(number, { fd: 1, text: "abc" }, offer, { fd: 1, text: "def" })
+      const { payload } = yield* agent.told("handoverRefused")
+      assert.deepStrictEqual([...payload], [1])
+      assert.deepStrictEqual(texts(yield* process.pull), ["1abc", "1def"])
+      assert.isFalse((yield* spawned(connection)).mayOffer)
+    })
+  )
+
+  it.live("is refused where both streams flow, which is no reason to refuse others", () =>
+    Effect.gen(function* () {
+      const connection = yield* connectedHere()
+      const { agent, number } = yield* spawned(connection)
+      agent.says(number, { fd: 2, text: "e" }, { fd: 1, text: "abc" }, offer)
+      yield* agent.told("handoverRefused")
+      assert.lengthOf(agent.pipes, 0)
+      assert.isTrue((yield* spawned(connection)).mayOffer)
+    })
+  )
+
+  it.live("that crossed the closing of the output is not answered", () =>
+    Effect.gen(function* () {
+      const { agent, number, process } = yield* spawned(yield* connectedHere())
+      agent.says(number, { fd: 1, text: "abc" })
+      yield* process.closeOutput
+      agent.says(number, offer)
+      yield* process.signal("SIGTERM", "process").pipe(Effect.timeoutOption(1))
+      assert.deepStrictEqual([agent.pipes.length, agent.count("handoverTaken")], [0, 0])
+    })
+  )
+
+  for (const [what, options] of [
+    ["that is closed", {}],
+    ["of what others were left behind by", { lingering: "leave" }]
+  ] as const) {
+    it.live(`${what} gives what is in the pipe, then ends`, () =>
+      Effect.gen(function* () {
+        const { agent, number, pipe, process } = yield* handedOver(options)
+        pipe.rest = "last"
+        if ("lingering" in options) agent.says(number, exit(0), { _tag: "Drained" })
+        else yield* process.closeOutput
+        assert.isTrue(pipe.isClosed)
+        assert.deepStrictEqual(texts(yield* process.pull), ["1abc", "1last"])
+        assert.isTrue(yield* isDone(process.pull))
+        yield* agent.told("closeOutput")
+      })
+    )
+  }
+
+  it.live("gives what is in the pipe when the agent is lost, then ConnectionLost", () =>
+    Effect.gen(function* () {
+      const { agent, pipe, process } = yield* handedOver()
+      pipe.rest = "last"
+      agent.leaves()
+      yield* agent.until(() => agent.isEnded || undefined)
+      assert.isTrue(pipe.isClosed)
+      assert.deepStrictEqual(texts(yield* process.pull), ["1abc", "1last"])
+      isLost(yield* reasonOf(process.pull as Effect.Effect<never, ExecError.ExecError>), true)
+    })
+  )
+
+  it.live("whose pipe cannot be read any more is ConnectionLost", () =>
+    Effect.gen(function* () {
+      const { pipe, process } = yield* handedOver()
+      pipe.ends({ code: "EIO" })
+      assert.deepStrictEqual(texts(yield* process.pull), ["1abc"])
+      isLost(yield* reasonOf(process.pull as Effect.Effect<never, ExecError.ExecError>), true)
+    })
+  )
+
+  it.live("is closed with the scope, also after the agent's last word", () =>
+    Effect.gen(function* () {
+      const { agent, number, pipe, scope } = yield* handedOver()
+      agent.says(number, exit(0), empty, closed)
+      yield* Scope.close(scope, Exit.void)
+      assert.isTrue(pipe.isClosed)
     })
   )
 })

@@ -5,8 +5,47 @@ import * as Fiber from "effect/Fiber"
 import { Command, ProcessId, type Backend } from "effect-exec"
 import * as Agent from "../src/Agent.ts"
 import type { Message } from "../src/internal/message.ts"
-import type { Pipe, PipeFailure } from "../src/Pipe.ts"
+import type { Adopted, Pipe, PipeFailure, Reader } from "../src/Pipe.ts"
 import { encode, hello, type Request, takeRequests } from "./agentFrames.ts"
+
+/** A pipe that was handed over, and what it is asked. */
+export class FakePipe implements Adopted {
+  readonly from: readonly [pid: number, fd: number]
+  private readonly reader: Reader
+  /** What is in it when it is drained. */
+  rest = ""
+  resumed = 0
+  isClosed = false
+
+  constructor(pid: number, fd: number, reader: Reader) {
+    this.from = [pid, fd]
+    this.reader = reader
+  }
+
+  /** Gives bytes; whether more are wanted. */
+  gives(bytes: Uint8Array): boolean {
+    const isWanted = this.reader.take(bytes)
+    this.reader.flush()
+    return isWanted
+  }
+
+  ends(failure?: PipeFailure): void {
+    this.reader.ended(failure)
+    this.reader.flush()
+  }
+
+  resume(): void {
+    this.resumed++
+  }
+
+  drain(): void {
+    if (this.rest !== "") this.reader.take(Buffer.from(this.rest))
+  }
+
+  close(): void {
+    this.isClosed = true
+  }
+}
 
 export class FakeAgent {
   readonly requests: Array<Request> = []
@@ -14,6 +53,9 @@ export class FakeAgent {
   isEnded = false
   /** While false, writes wait. */
   isWritable = true
+  /** Pipes that were handed over, in order; none is while `canAdopt` is false. */
+  readonly pipes: Array<FakePipe> = []
+  canAdopt = true
   private readonly closed = Deferred.makeUnsafe<void, PipeFailure>()
   private take: (chunk: Uint8Array) => void = () => {}
   private rest: Buffer = Buffer.alloc(0)
@@ -39,6 +81,18 @@ export class FakeAgent {
       for (const look of this.watchers) look()
     }),
     hold: (busy) => void this.holds.push(busy)
+  }
+
+  /** The pipe of a host on the same machine. */
+  get localPipe(): Pipe {
+    return {
+      ...this.pipe,
+      adopt: (pid, fd, reader) => {
+        const pipe = this.canAdopt ? new FakePipe(pid, fd, reader) : undefined
+        if (pipe !== undefined) this.pipes.push(pipe)
+        return pipe
+      }
+    }
   }
 
   /** Sends frames, in one piece. */
@@ -94,11 +148,18 @@ export const request = (
   options: Partial<Pick<Backend.SpawnRequest, "stdin" | "lingering">> = {}
 ): Backend.SpawnRequest => ({ id: ProcessId.make("test"), command, stdin: "none", lingering: "kill", ...options })
 
-/** A backend on a fake agent that has greeted. */
-export const connected = Effect.gen(function* () {
+const connect = Effect.fnUntraced(function* (pipeOf: (agent: FakeAgent) => Pipe, greeting: Message = hello) {
   const agent = new FakeAgent()
-  const connecting = yield* Effect.forkScoped(Agent.connect(agent.pipe, { name: "fake" }), { startImmediately: true })
-  agent.says(0, hello)
+  const connecting = yield* Effect.forkScoped(Agent.connect(pipeOf(agent), { name: "fake" }), {
+    startImmediately: true
+  })
+  agent.says(0, greeting)
   const backend = yield* Fiber.join(connecting)
   return { agent, backend }
 })
+
+/** A backend on a fake agent that has greeted. */
+export const connected = connect((agent) => agent.pipe)
+
+/** The same where the pipes of commands can be opened. */
+export const connectedHere = (greeting?: Message) => connect((agent) => agent.localPipe, greeting)

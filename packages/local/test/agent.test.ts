@@ -356,6 +356,18 @@ describe.skipIf(AgentBackend.program() === undefined)("with an agent", () => {
       })
     )
 
+    it.live("that has ended and left no process gives all that it wrote to whoever reads it later", () =>
+      Effect.gen(function* () {
+        const backend = yield* LocalExec.backend()
+        const { read, running } = yield* handedOver(backend, Command.shell("seq 40000; sleep 0.1; seq 200000"))
+        yield* running.exited
+        yield* running.treeEmpty
+        yield* Effect.sleep(20)
+        const { stdout } = yield* readAll(running)
+        assert.strictEqual(read + stdout.length, 228_894 + 1_288_895)
+      })
+    )
+
     it.live("that is killed ends, after what it wrote", () =>
       Effect.gen(function* () {
         const backend = yield* LocalExec.backend()
