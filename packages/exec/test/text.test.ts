@@ -118,4 +118,53 @@ describe("text", () => {
       )
     })
   )
+
+  for (const maxLength of [0, -1, 1.5, Number.NaN]) {
+    it.effect(`C22 a line cannot have ${maxLength} characters at the most`, () =>
+      Effect.gen(function* () {
+        // Without output, for what is taken for a length would split it for ever.
+        const error = yield* Effect.flip(Stream.runDrain(Exec.lines(events([]), { maxLength })))
+        assert.strictEqual(error.reason._tag, "InvalidCommand")
+      })
+    )
+  }
+
+  it.effect("C22 a character is whole even where a line has one at the most", () =>
+    Effect.gen(function* () {
+      const lines = Exec.lines(events([{ fd: 1, bytes: utf8.encode("a😀b\n😀\n😀") }]), { maxLength: 1, mark: "+" })
+      assert.deepStrictEqual(yield* Stream.runCollect(lines), ["a+", "😀+", "b", "😀", "😀"])
+    })
+  )
+
+  it.effect("C22 the end of a line does not count: one that just fits is not split, however it arrives", () =>
+    Effect.gen(function* () {
+      for (const parts of [["abcd\r\n"], ["abcd\r", "\n"], ["abcd", "\r\n"], ["abcd", "\r", "\n"], ["abcd\n"]]) {
+        const all = events(parts.map((part) => ({ fd: 1, bytes: utf8.encode(part) })))
+        assert.deepStrictEqual(yield* Stream.runCollect(Exec.lines(all, { maxLength: 4 })), ["abcd"])
+      }
+    })
+  )
+
+  it.effect("C22 a partial line is given before the failure of the events", () =>
+    Effect.gen(function* () {
+      const broken = Stream.concat(events([{ fd: 1, bytes: utf8.encode("one\npartial") }]), Stream.fail("lost"))
+      const seen: Array<string> = []
+      const failure = yield* Effect.flip(
+        Stream.runForEach(Exec.lines(broken), (line) => Effect.sync(() => seen.push(line)))
+      )
+      assert.strictEqual(failure, "lost")
+      assert.deepStrictEqual(seen, ["one", "partial"])
+    })
+  )
+
+  it.effect("C22 what is left of a character is given before the failure of the events", () =>
+    Effect.gen(function* () {
+      const cut = events([{ fd: 1, bytes: Uint8Array.from([0x61, 0xe2, 0x82]) }])
+      const seen: Array<string> = []
+      const text = Exec.text(Stream.concat(cut, Stream.fail("lost")))
+      const failure = yield* Effect.flip(Stream.runForEach(text, (part) => Effect.sync(() => seen.push(part))))
+      assert.strictEqual(failure, "lost")
+      assert.strictEqual(seen.join(""), "a\uFFFD")
+    })
+  )
 })
