@@ -3,16 +3,19 @@ import { spawn as spawnRaw } from "node:child_process"
 import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { PassThrough } from "node:stream"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { MaxOpsBeforeYield } from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Agent from "@effect-exec/agent/Agent"
 import { type Backend, Command, Exec } from "effect-exec"
 import * as AgentBackend from "../src/internal/agentBackend.ts"
 import * as AgentPipe from "../src/internal/agentPipe.ts"
+import * as Output from "../src/internal/output.ts"
 import * as Procfs from "../src/internal/procfs.ts"
 import * as LocalExec from "../src/LocalExec.ts"
 import { agents, marked, marker, node, tree } from "./agentSupport.ts"
@@ -77,6 +80,26 @@ const started = Effect.gen(function* () {
 })
 
 const rss = (pid: number): number => Number(/VmRSS:\s*(\d+)/.exec(Procfs.readText(`/proc/${pid}/status`)!)![1])
+
+describe("without an agent", () => {
+  it.live("output is not missed wherever the fiber that pulls yields", () =>
+    Effect.gen(function* () {
+      const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+      const { pull } = Output.make(stdout, stderr)
+      for (let ops = 3; ops < 14; ops++) {
+        for (let turns = 0; turns < 8; turns++) {
+          const pulling = yield* Effect.forkChild(Effect.provideService(pull, MaxOpsBeforeYield, ops), {
+            startImmediately: true
+          })
+          for (let i = 0; i < turns; i++) yield* Effect.yieldNow
+          stdout.write("x")
+          const [{ bytes }] = yield* Fiber.join(pulling)
+          assert.strictEqual(bytes.length, 1)
+        }
+      }
+    })
+  )
+})
 
 describe.skipIf(AgentBackend.program() === undefined)("with an agent", () => {
   describe("who is killed", () => {

@@ -70,7 +70,11 @@ export const make = (stdout: Readable, stderr: Readable): Reading => {
   attach(1, stdout)
   attach(2, stderr)
 
+  const mustWait = (): boolean => queue.length === 0 && !closed && ended < 2
+
   const arrived = Effect.callback<void>((resume) => {
+    // A fiber may yield to others between its look and this.
+    if (!mustWait()) return resume(Effect.void)
     wake = () => {
       wake = undefined
       resume(Effect.void)
@@ -94,7 +98,7 @@ export const make = (stdout: Readable, stderr: Readable): Reading => {
       take(2, stderr, maxQueued)
     }
     if (queue.length > 0) return takeQueue
-    if (!closed && ended < 2) return Effect.flatMap(arrived, () => pull)
+    if (mustWait()) return Effect.flatMap(arrived, () => pull)
     return lost === undefined ? Cause.done() : Effect.fail(lost)
   })
 
