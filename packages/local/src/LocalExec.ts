@@ -26,6 +26,9 @@
  *   command starts a new one.
  * - **An idle agent keeps nothing alive.** While a command runs this process does not end by itself; when none does, it
  *   may, and what was left behind by `lingering: "leave"` ends with it.
+ * - **A busy command is read without it.** After 64 KiB of one stream, with nothing yet from the other, its pipe is read by
+ *   this process itself, which is faster: from there on the two come in the order in which they are read, no
+ *   longer in that in which they were written, and up to 2 MiB of the stream may lie between the command and its reader.
  * - **Users** are looked up in `/etc/passwd` and `/etc/group`, groups included; changing to one needs root.
  *
  * **The portable variant**, on Node's own `child_process`, is used elsewhere, where the agent's program cannot be

@@ -6,8 +6,9 @@ import * as Fs from "node:fs"
 import * as Net from "node:net"
 import type { Adopted, PipeFailure, Reader } from "@effect-exec/agent/Pipe"
 
-// As much as a pipe had before it was enlarged: a read that fills it is handed on as it is, and another buffer taken.
-const readSize = 64 * 1024
+// A quarter of what the agent makes a pipe hold: as with smaller ones reader and writer are at it at the same time, and
+// chunks are few. A read that fills it is handed on as it is, and another buffer taken; of any other one a copy is.
+const readSize = 256 * 1024
 
 /** What a pipe holds at most, unless a privileged process made it larger. */
 const pipeSize = 1024 * 1024
