@@ -40,6 +40,8 @@ export class Reading<E> {
   private offset = 0
   private discarded = 0
   private incomplete = false
+  // The backend has no more output; what was pulled may still be here.
+  private isAtEnd = false
   // Bytes were thrown away that nobody had asked to be: what is read from here on is no whole.
   private hasLost = false
   private isHurried = false
@@ -79,6 +81,10 @@ export class Reading<E> {
     const output = this.outputs[this.taken]
     if (output === undefined) {
       if (this.hasLost) return Effect.fail(closed)
+      if (this.isAtEnd) {
+        this.stage = this.discarded > 0 ? "gap" : "exited"
+        return Effect.suspend(() => this.next())
+      }
       return Effect.flatMap(this.refill(true), () => this.next())
     }
     this.taken++
@@ -119,21 +125,22 @@ export class Reading<E> {
     return Effect.uninterruptibleMask((restore) => {
       if (this.isPulling) return restore((this.turn ??= Latch.makeUnsafe(false)).await)
       // Another consumer may have come first.
-      if (this.stage !== "output" || this.taken < this.outputs.length) return Effect.void
+      if (this.isAtEnd || (isWanted && this.taken < this.outputs.length)) return Effect.void
       this.isPulling = true
       this.demand?.openUnsafe()
       return Effect.matchCauseEffect(restore(this.ending.running.pull), {
         onSuccess: (outputs) => {
           this.pulled()
-          this.outputs = isWanted ? outputs : []
-          this.taken = 0
-          if (!isWanted) this.hasLost = true
+          if (isWanted) {
+            this.outputs = outputs
+            this.taken = 0
+          } else this.hasLost = true
           return Effect.void
         },
         onFailure: (cause) => {
           this.pulled()
           if (!Pull.isDoneCause(cause)) return Effect.failCause(cause as Cause.Cause<ExecError.ExecError>)
-          this.stage = this.discarded > 0 ? "gap" : "exited"
+          this.isAtEnd = true
           return Effect.void
         }
       })
@@ -169,7 +176,7 @@ export class Reading<E> {
   get closeWhenQuiet(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       let { received } = this
-      for (let quiet = 0, waited = 0; this.stage === "output";) {
+      for (let quiet = 0, waited = 0; !this.isAtEnd;) {
         if (!this.isPulling) yield* (this.demand ??= Latch.makeUnsafe(false)).await
         yield* deadline.sleep(step)
         if (this.isPulling) waited++
@@ -203,19 +210,17 @@ export class Reading<E> {
 
   /** Reads what still comes and throws it away, so that a process with a last word does not wait for ever to say it. */
   get discard(): Effect.Effect<void> {
-    return Effect.ignoreCause(
-      Effect.forever(Effect.suspend(() => (this.stage === "output" ? this.refill(false) : Effect.never)))
-    )
+    return Effect.ignoreCause(Effect.forever(Effect.suspend(() => (this.isAtEnd ? Effect.never : this.refill(false)))))
   }
 
   /** The last step: what is not read by now is lost with the pipes. Somebody who is reading may come to the end. */
   get release(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      while (this.stage === "output" && this.isPulling) {
+      while (!this.isAtEnd && this.isPulling) {
         const pulled = (this.turn ??= Latch.makeUnsafe(false)).await
         if (!(yield* deadline.within(pulled, Duration.times(step, quietSteps)))) break
       }
-      if (this.stage === "output") this.hasLost = true
+      if (!this.isAtEnd) this.hasLost = true
       yield* Metric.update(telemetry.outputBytes, this.received)
     })
   }
