@@ -108,7 +108,7 @@ test("a command sees no descriptor but 0, 1, 2, clean signals, its own session",
   await agent.fact(busy, "CLOSED")
 })
 
-test("stdin: at its end by default; exact, half-closed, and closed early by the process", async () => {
+test("stdin: at its end by default, exact, half-closed", async () => {
   assert.equal((await agent.run(["cat"])).stdout, "")
   const id = agent.start({ argv: ["cat"], stdin: true })
   agent.stdin(id, "hello ")
@@ -116,6 +116,9 @@ test("stdin: at its end by default; exact, half-closed, and closed early by the 
   agent.eof(id)
   await agent.fact(id, "CLOSED")
   assert.equal(agent.bytes(id).toString(), "hello world")
+})
+
+test("stdin that its process closes early", async () => {
   const early = agent.start({ argv: ["/bin/sh", "-c", "exec 0<&-; echo closed; sleep 1000"], stdin: true })
   await agent.fact(early, "STDIN_CLOSED")
   agent.stdin(early, "late bytes are dropped")

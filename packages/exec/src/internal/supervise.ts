@@ -1,8 +1,8 @@
 /**
  * One process under its policy: everything between a backend's `Running` and the events that a caller sees.
  *
- * Two fibers at the most stand beside a running process, both owned by the scope it was spawned in: one waits for its
- * exit, one for its timeout. All bytes are moved by whoever pulls.
+ * Beside a running process stands one fiber that waits for its exit, one for its timeout if it has any, and one that
+ * feeds its stdin if that was given; the scope it was spawned in owns them. Output is moved by whoever pulls.
  */
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
