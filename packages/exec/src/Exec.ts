@@ -29,11 +29,10 @@ import type { ExecEvent } from "./ExecEvent.ts"
 import type { DetachOptions, ExecOptions, KillOptions, SpawnOptions } from "./ExecOptions.ts"
 import { collectPull, CommandFailed, type ExecResult } from "./ExecResult.ts"
 import { toCode } from "./ExitStatus.ts"
+import type { Host } from "./Host.ts"
 import * as check from "./internal/check.ts"
 import { unlimited } from "./internal/policy.ts"
 import { prepare } from "./internal/prepare.ts"
-import { Spawned } from "./internal/spawned.ts"
-import { supervise, type Supervised } from "./internal/supervise.ts"
 import * as telemetry from "./internal/telemetry.ts"
 import * as view from "./internal/text.ts"
 import * as utf8 from "./internal/utf8.ts"
@@ -44,7 +43,7 @@ import {
   observe as observeProcess,
   type Process
 } from "./Process.ts"
-import * as ProcessId from "./ProcessId.ts"
+import type { ProcessId } from "./ProcessId.ts"
 import type { ProcessInfo } from "./ProcessInfo.ts"
 import * as Supervisor from "./Supervisor.ts"
 
@@ -54,7 +53,7 @@ export { Defaults, withDefaults } from "./Defaults.ts"
  * Finds a detached process: its id or tag, or its pid, as a number or as digits. A tag or a pid means the process
  * that runs, or else the latest that is retained.
  */
-export type Selector = ProcessId.ProcessId | string | number
+export type Selector = ProcessId | string | number
 
 /** Runs commands somewhere: the layer says where. */
 export class Exec extends Context.Service<
@@ -123,7 +122,7 @@ export class Exec extends Context.Service<
      * A subscriber that falls behind gets a `Gap`, and holds nobody up; one that has not read the end of a process
      * when that is no longer retained fails with `SubscriberLagged`.
      */
-    readonly events: Stream.Stream<readonly [ProcessId.ProcessId, ExecEvent], ExecError>
+    readonly events: Stream.Stream<readonly [ProcessId, ExecEvent], ExecError>
 
     /** What the backend can do; known only once it has been reached. */
     readonly capabilities: Effect.Effect<Capabilities, ExecError>
@@ -135,64 +134,64 @@ type Service = Exec["Service"]
 /**
  * Derives the whole service from a backend's one primitive. Closing the scope ends every detached process.
  */
-export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Return<Service, never, Scope.Scope> {
-  const supervisor = yield* Supervisor.make(backend)
-  const span = (name: string, command: Command) =>
-    Effect.withSpan(name, { attributes: telemetry.spanAttributes(backend, command) }, { captureStackTrace: false })
+export const make = (backend: Backend): Effect.Effect<Service, never, Scope.Scope> =>
+  Effect.map(Supervisor.make(backend), fromHost)
 
-  const start = Effect.fnUntraced(function* <E, R>(
+/** The service of a host: checks, defaults, spans and results are the same wherever processes live. */
+export const fromHost = (host: Host): Service => {
+  const attributes = (command: Command) => telemetry.spanAttributes(host, command)
+  const span = (name: string, command: Command) =>
+    Effect.withSpan(name, { attributes: attributes(command) }, { captureStackTrace: false })
+
+  const spawn = Effect.fnUntraced(function* <E, R>(
     command: Command,
     options: SpawnOptions<E, R>,
     adjust: (defaults: Defaults) => Defaults
   ) {
-    const { request, policy } = yield* prepare(backend, command, options, adjust(yield* Defaults))
-    const supervised = yield* supervise(backend, request, policy, options.stdin, yield* Effect.context<never>())
-    return { request, supervised }
-  })
-
-  const spawn: Service["spawn"] = Effect.fnUntraced(function* (command, options = {}) {
-    const tag = options.tag ?? (yield* ProcessId.randomTag)
-    yield* check.tag(tag)
-    const { request, supervised } = yield* start(command, options, unlimited)
-    return new Spawned(request, tag, options.stdin, supervised)
+    const prepared = yield* prepare(host.capabilities, command, options, adjust(yield* Defaults))
+    if (options.tag !== undefined) yield* check.tag(options.tag)
+    return yield* host.spawn(prepared, options)
   })
 
   const run: Service["run"] = (command, options = {}) =>
-    start(command, textStdin(options), (defaults) => defaults).pipe(
+    spawn(command, textStdin(options), (defaults) => defaults).pipe(
       Effect.tap(annotatePid),
-      Effect.flatMap(({ supervised }) => collectPull(supervised.reading.pull)),
+      Effect.flatMap(({ pull }) => collectPull(pull)),
       Effect.tap((result) => Effect.annotateCurrentSpan("process.exit.code", result.exitCode)),
       Effect.scoped,
       span("Exec.run", command)
     )
 
   const stream: Service["stream"] = (command, options = {}) =>
-    start(command, textStdin(options), unlimited).pipe(
+    spawn(command, textStdin(options), unlimited).pipe(
       Effect.tap(annotatePid),
-      Effect.map(({ supervised }) =>
-        Effect.tap(supervised.reading.pull, ([event]) =>
+      Effect.map(({ pull }) =>
+        Effect.tap(pull, ([event]) =>
           event._tag === "Exited" ? Effect.annotateCurrentSpan("process.exit.code", toCode(event.status)) : Effect.void
         )
       ),
       Effect.map((pull) => Stream.fromPull(Effect.succeed(pull))),
       Stream.unwrap,
-      Stream.withSpan("Exec.stream", { attributes: telemetry.spanAttributes(backend, command) })
+      Stream.withSpan("Exec.stream", { attributes: attributes(command) })
     )
 
+  const detach = Effect.fnUntraced(function* <E, R>(command: Command, options: DetachOptions<E, R>) {
+    const prepared = yield* prepare(host.capabilities, command, options, unlimited(yield* Defaults))
+    if (options.tag !== undefined) yield* check.tag(options.tag)
+    return yield* host.detach(prepared, options)
+  })
+
   return Exec.of({
-    spawn,
+    spawn: (command, options = {}) => spawn(command, options, unlimited),
     run,
     stream,
-    detach: (command, options) =>
-      supervisor.detach(command, options).pipe(
-        Effect.tap((process) => Effect.annotateCurrentSpan("process.pid", process.pid)),
-        span("Exec.detach", command)
-      ),
-    get: supervisor.get,
-    connect: (selector, options) => Stream.unwrap(Effect.map(supervisor.get(selector), (it) => it.events(options))),
-    list: supervisor.list,
+    detach: (command, options = {}) =>
+      detach(command, options).pipe(Effect.tap(annotatePid), span("Exec.detach", command)),
+    get: host.get,
+    connect: (selector, options) => Stream.unwrap(Effect.map(host.get(selector), (it) => it.events(options))),
+    list: host.list,
     kill: (selector, options) =>
-      supervisor.get(selector).pipe(
+      host.get(selector).pipe(
         Effect.tap((process) =>
           Effect.annotateCurrentSpan({
             "process.executable.name": process.command.argv[0],
@@ -200,15 +199,14 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
           })
         ),
         Effect.flatMap((process) => process.kill(options)),
-        Effect.withSpan("Exec.kill", { attributes: { "exec.backend": backend.name } })
+        Effect.withSpan("Exec.kill", { attributes: { "exec.backend": host.name } })
       ),
-    events: supervisor.events,
-    capabilities: backend.capabilities
+    events: host.events,
+    capabilities: host.capabilities
   })
-})
+}
 
-const annotatePid = <E>({ supervised }: { readonly supervised: Supervised<E> }) =>
-  Effect.annotateCurrentSpan("process.pid", supervised.ending.running.pid)
+const annotatePid = ({ pid }: { readonly pid: number }) => Effect.annotateCurrentSpan("process.pid", pid)
 
 // Without a handle there is nobody to write: every string is text, the word "open" too.
 const textStdin = <E, R>(options: ExecOptions<E, R>): ExecOptions<E, R> =>

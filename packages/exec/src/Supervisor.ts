@@ -1,6 +1,6 @@
 /**
- * The process table that gives a backend of one host `detach`, `get`, `list` and the events of all. It owns what it
- * detaches: when its scope closes, every tree gets TERM, grace and KILL, all of them at once.
+ * The host that a backend gets on this side: it enforces the policy of every process, and keeps a table of the detached
+ * ones. It owns those: when its scope closes, every tree gets TERM, grace and KILL, all of them at once.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -11,15 +11,12 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Backend } from "./Backend.ts"
-import type { Command } from "./Command.ts"
 import { Defaults } from "./Defaults.ts"
 import * as ExecError from "./ExecError.ts"
-import type { ExecEvent } from "./ExecEvent.ts"
-import type { DetachOptions } from "./ExecOptions.ts"
-import * as check from "./internal/check.ts"
+import type { DetachOptions, SpawnOptions } from "./ExecOptions.ts"
+import type { Host, Prepared } from "./Host.ts"
 import { Detached, type Scopes } from "./internal/detached.ts"
-import { unlimited } from "./internal/policy.ts"
-import { prepare, type Prepared } from "./internal/prepare.ts"
+import { Spawned } from "./internal/spawned.ts"
 import { Subscribers } from "./internal/subscribers.ts"
 import { supervise } from "./internal/supervise.ts"
 import { Table } from "./internal/table.ts"
@@ -27,19 +24,6 @@ import type { DetachedProcess } from "./Process.ts"
 import * as ProcessId from "./ProcessId.ts"
 import { type ProcessInfo, publicCommand } from "./ProcessInfo.ts"
 import * as RingBuffer from "./RingBuffer.ts"
-
-/** The table of detached processes. */
-export interface Supervisor {
-  readonly detach: <E = never, R = never>(
-    command: Command,
-    options?: DetachOptions<E, R>
-  ) => Effect.Effect<DetachedProcess, ExecError.ExecError, R>
-  readonly get: (selector: string | number) => Effect.Effect<DetachedProcess, ExecError.ExecError>
-  readonly list: (options?: {
-    readonly exited?: boolean | undefined
-  }) => Effect.Effect<ReadonlyArray<ProcessInfo>, ExecError.ExecError>
-  readonly events: Stream.Stream<readonly [ProcessId.ProcessId, ExecEvent], ExecError.ExecError>
-}
 
 const closed = ExecError.make(new ExecError.Closed({ what: "layer that owned these processes" }))
 
@@ -52,8 +36,8 @@ const info = (process: Detached): ProcessInfo => ({
   ...(process.status === undefined ? {} : { status: process.status })
 })
 
-/** An empty table, and the scope that ends what comes into it. */
-export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Return<Supervisor, never, Scope.Scope> {
+/** A host with an empty table; closing the scope ends what comes into it. */
+export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Return<Host, never, Scope.Scope> {
   const table = new Table()
   const subscribers = new Subscribers()
   const starting = new Map<ProcessId.ProcessId, Deferred.Deferred<void>>()
@@ -163,16 +147,19 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
       )
     })
 
+  const spawn = Effect.fnUntraced(function* <E, R>({ request, policy }: Prepared, options: SpawnOptions<E, R>) {
+    const tag = options.tag ?? (yield* ProcessId.randomTag)
+    const supervised = yield* supervise(backend, request, policy, options.stdin, yield* Effect.context<never>())
+    return new Spawned(request, tag, options.stdin, supervised)
+  })
+
   const detach = Effect.fnUntraced(function* <E, R>(
-    command: Command,
+    prepared: Prepared,
     options: DetachOptions<E, R>
   ): Effect.fn.Return<DetachedProcess, ExecError.ExecError, R> {
     yield* open
-    const defaults = yield* Defaults
-    const prepared = yield* prepare(backend, command, options, unlimited(defaults))
     const tag = options.tag ?? (yield* ProcessId.randomTag)
-    yield* check.tag(tag)
-    return yield* claim(prepared, tag, options, options.ring ?? defaults.ring)
+    return yield* claim(prepared, tag, options, options.ring ?? (yield* Defaults).ring)
   })
 
   const get = (selector: string | number) =>
@@ -187,7 +174,10 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
     )
 
   return {
-    detach: (command, options = {}) => detach(command, options),
+    name: backend.name,
+    capabilities: backend.capabilities,
+    spawn,
+    detach,
     get,
     list: (options) =>
       Effect.map(open, () => Array.from(options?.exited === true ? table.all() : table.running(), info)),

@@ -5,17 +5,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Defaults } from "../Defaults.ts"
 import type { ExecError } from "../ExecError.ts"
-import type { ExecOptions, Lingering } from "../ExecOptions.ts"
+import type { ExecOptions } from "../ExecOptions.ts"
+import type { Policy } from "../Policy.ts"
 import * as check from "./check.ts"
-
-/** What ends a process, and how. */
-export interface Policy {
-  readonly timeout: Duration.Duration
-  readonly grace: Duration.Duration
-  readonly killDeadline: Duration.Duration
-  readonly maxOutput: number
-  readonly lingering: Lingering
-}
 
 /** The defaults of `stream`, `spawn` and `detach`: a process one watches may run, and write, as long as it likes. */
 export const unlimited = (defaults: Defaults): Defaults => ({

@@ -3,24 +3,19 @@
  * starts.
  */
 import * as Effect from "effect/Effect"
-import type { Backend, SpawnRequest } from "../Backend.ts"
+import type { Capabilities } from "../Capabilities.ts"
 import type { Command } from "../Command.ts"
 import type { Defaults } from "../Defaults.ts"
 import type { ExecError } from "../ExecError.ts"
 import type { SpawnOptions } from "../ExecOptions.ts"
+import type { Prepared } from "../Host.ts"
 import * as ProcessId from "../ProcessId.ts"
 import * as check from "./check.ts"
 import * as policy from "./policy.ts"
 
-/** A command that may be spawned, under its policy. */
-export interface Prepared {
-  readonly request: SpawnRequest
-  readonly policy: policy.Policy
-}
-
-/** Checks a command and its options against the contract and the backend. */
+/** Checks a command and its options against the contract and what can be done. */
 export const prepare = Effect.fnUntraced(function* <E, R>(
-  backend: Backend,
+  capabilities: Effect.Effect<Capabilities, ExecError>,
   command: Command,
   options: SpawnOptions<E, R>,
   defaults: Defaults
@@ -31,7 +26,7 @@ export const prepare = Effect.fnUntraced(function* <E, R>(
   if (options.id !== undefined) yield* check.id(options.id)
   const stdin = options.stdin === undefined ? "none" : "pipe"
   if (command.tty !== undefined || command.user !== undefined || stdin === "pipe") {
-    yield* check.capable(command, stdin, yield* backend.capabilities)
+    yield* check.capable(command, stdin, yield* capabilities)
   }
   const id = options.id ?? (yield* ProcessId.random)
   return { request: { id, command, stdin, lingering: resolved.lingering }, policy: resolved }

@@ -6,12 +6,16 @@ import * as Stream from "effect/Stream"
 import type { ExecError } from "../ExecError.ts"
 import type { ExecEvent } from "../ExecEvent.ts"
 import type { ExitStatus } from "../ExitStatus.ts"
-import type { Process } from "../Process.ts"
+import type { Live } from "../Host.ts"
 import { Handle } from "./handle.ts"
 
-export class Spawned<E> extends Handle<E> implements Process<E> {
+export class Spawned<E> extends Handle<E> implements Live<E> {
+  get pull(): Live<E>["pull"] {
+    return this.supervised.reading.pull
+  }
+
   get events(): Stream.Stream<ExecEvent, ExecError | E> {
-    return Stream.fromPull(Effect.succeed(this.supervised.reading.pull))
+    return Stream.fromPull(Effect.succeed(this.pull))
   }
 
   get wait(): Effect.Effect<ExitStatus, ExecError> {

@@ -22,8 +22,8 @@ export const firstByte = Metric.histogram("exec_first_byte_milliseconds", {
 })
 
 /** What a span tells of a command: the program's name. Arguments and environment may hold secrets. */
-export const spanAttributes = (backend: Backend, command: Command): Record<string, unknown> => ({
-  "exec.backend": backend.name,
+export const spanAttributes = (host: { readonly name: string }, command: Command): Record<string, unknown> => ({
+  "exec.backend": host.name,
   // What is no command is refused later, by name.
   "process.executable.name": command.argv?.[0]
 })

@@ -6,9 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { Running, SignalScope } from "../Backend.ts"
 import type { ExecError } from "../ExecError.ts"
+import type { Policy } from "../Policy.ts"
 import type { Signal } from "../Signal.ts"
 import * as deadline from "./deadline.ts"
-import type { Policy } from "./policy.ts"
 import * as telemetry from "./telemetry.ts"
 
 /** Kills the tree. Whether it was seen empty in time. */
