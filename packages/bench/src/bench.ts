@@ -82,14 +82,14 @@ const series = (measured: Measured, subject: string, figure: string): Series => 
 })
 
 /** One figure of what was measured, as a row. */
-export const row = (measured: Measured, { figure, ...reported }: Reported): Row => {
+export const row = (measured: Measured, { figure, ...reported }: Reported, cast = Subjects.local): Row => {
   const of = (subjects: ReadonlyArray<string>) =>
     subjects.filter((subject) => measured.has(subject)).map((subject) => series(measured, subject, figure))
   return {
     ...reported,
-    base: series(measured, Subjects.base, figure),
-    ours: of(Subjects.ours),
-    peers: of(Subjects.peers)
+    base: series(measured, cast.base, figure),
+    ours: of(cast.ours),
+    peers: of(cast.peers)
   }
 }
 

@@ -10,7 +10,7 @@ const argv = ["/bin/true"] as const
 const withHeap = (heap: number, { rounds, scale }: Settings, report: Parameters<Bench["run"]>[1]) =>
   together(heap, async (side) => {
     const where = heap === 0 ? "" : `, ${heap} MiB of heap`
-    const subjects = heap === 0 ? Subjects.all : [Subjects.base, ...Subjects.ours]
+    const subjects = heap === 0 ? Subjects.all(Subjects.local) : [Subjects.local.base, ...Subjects.local.ours]
     // One start takes twenty times as long there.
     const part = heap === 0 ? scale : scale / 4
     const blocked = await interleave(side, rounds, {

@@ -7,7 +7,7 @@ const size = 10 * 1024 * 1024
 export const bench: Bench = {
   name: "collect",
   run: ({ rounds, scale }, report) =>
-    apart(Subjects.all, async (side) => {
+    apart(Subjects.all(Subjects.local), async (side) => {
       const measured = await interleave(side, rounds, {
         task: "collect",
         params: {
@@ -15,7 +15,7 @@ export const bench: Bench = {
           times: Math.ceil(12 * scale),
           size
         },
-        subjects: Subjects.all
+        subjects: Subjects.all(Subjects.local)
       })
       const targets = { portable: { atLeast: 0.8 }, agent: { atLeast: 0.8 } }
       report(row(measured, { path: "run, collecting 10 MiB", unit: "MB/s", figure: "rate", targets }))

@@ -6,7 +6,7 @@ import { apart, type Bench, type Measured, row } from "./bench.ts"
 import * as Subjects from "./subjects.ts"
 import type { Figures } from "./tasks.ts"
 
-const subjects = [Subjects.base, ...Subjects.ours]
+const subjects = [Subjects.local.base, ...Subjects.local.ours]
 
 export const bench: Bench = {
   name: "idle",

@@ -10,6 +10,7 @@ import { parseArgs } from "node:util"
 import type { Bench, Settings } from "./bench.ts"
 import * as Block from "./block.ts"
 import * as Collect from "./collect.ts"
+import * as Docker from "./docker.ts"
 import * as Idle from "./idle.ts"
 import * as Noop from "./noop.ts"
 import { print } from "./print.ts"
@@ -25,7 +26,8 @@ const benches: ReadonlyArray<Bench> = [
   Block.bench,
   Throughput.bench,
   Collect.bench,
-  Idle.bench
+  Idle.bench,
+  Docker.bench
 ]
 
 const { positionals, values } = parseArgs({

@@ -9,7 +9,7 @@ export const bench: Bench = {
       const measured = await interleave(side, rounds, {
         task: "sequential",
         params: { argv: ["/bin/true"], times: Math.ceil(60 * scale) },
-        subjects: Subjects.all
+        subjects: Subjects.all(Subjects.local)
       })
       const targets = { portable: { atMost: 1.15 }, agent: { atMost: 0.8 } }
       report(row(measured, { path: "no-op run, p50", unit: "ms", figure: "latency", targets }))

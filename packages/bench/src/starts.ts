@@ -10,7 +10,7 @@ export const bench: Bench = {
         const measured = await interleave(side, rounds, {
           task: "concurrent",
           params: { argv: ["/bin/true"], times: Math.max(concurrency, Math.ceil(128 * scale)), concurrency },
-          subjects: Subjects.all
+          subjects: Subjects.all(Subjects.local)
         })
         report(
           row(measured, {

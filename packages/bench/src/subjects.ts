@@ -2,11 +2,17 @@
  * Who is measured, by name. A further variant of ours is one more line in `variants`: it gets a row of its own in every
  * table, its own targets where the `targets` of a bench name it, and `soak` and `must-show` take it with `--variant`.
  */
+import { DockerExec } from "@effect-exec/docker"
 import { LocalExec } from "@effect-exec/local"
-import type * as Layer from "effect/Layer"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type { Exec } from "effect-exec"
+import * as DockerCliDriver from "./dockerCliDriver.ts"
+import * as DockerodeDriver from "./dockerodeDriver.ts"
 import type { Driver } from "./driver.ts"
 import * as EffectDriver from "./effectDriver.ts"
+import * as Engine from "./engine.ts"
+import * as EngineDriver from "./engineDriver.ts"
 import * as ExecaDriver from "./execaDriver.ts"
 import * as ExecDriver from "./execDriver.ts"
 import * as Raw from "./raw.ts"
@@ -17,28 +23,50 @@ export const variants: Readonly<Record<string, Layer.Layer<Exec.Exec>>> = {
   agent: LocalExec.layer
 }
 
+/** Ours in containers: one of the layer's own, and one that somebody else made. */
+const containers: Readonly<Record<string, Layer.Layer<Exec.Exec>>> = {
+  own: DockerExec.layerContainer({ image: Engine.image }),
+  foreign: Layer.unwrap(
+    Effect.acquireRelease(Effect.promise(Engine.start), (id) => Effect.promise(() => Engine.remove(id))).pipe(
+      Effect.map((container) => DockerExec.layer({ container }))
+    )
+  )
+}
+
 /** The one that `soak` and `must-show` take when they are not told. */
 export const defaultVariant = "portable"
 
-/** What ours is measured against. */
-export const base = "raw"
+/** Who is compared with whom. */
+export interface Cast {
+  /** What ours is measured against. */
+  readonly base: string
+  readonly ours: ReadonlyArray<string>
+  /** Others that do the same, in the same run, so that a target can be judged. */
+  readonly peers: ReadonlyArray<string>
+}
 
-/** Others that do the same, in the same run, so that a target can be judged. */
-export const peers: ReadonlyArray<string> = ["execa", "effect"]
+export const local: Cast = { base: "raw", ours: Object.keys(variants), peers: ["execa", "effect"] }
 
-export const ours: ReadonlyArray<string> = Object.keys(variants)
+/** `raw`, a local command, shows how far a container is from that. */
+export const docker: Cast = { base: "engine", ours: Object.keys(containers), peers: ["dockerode", "docker CLI", "raw"] }
 
-export const all: ReadonlyArray<string> = [base, ...ours, ...peers]
+export const all = ({ base, ours, peers }: Cast): ReadonlyArray<string> => [base, ...ours, ...peers]
+
+const ours = (layers: Readonly<Record<string, Layer.Layer<Exec.Exec>>>) =>
+  Object.entries(layers).map(([name, layer]) => [name, ExecDriver.open(layer)] as const)
 
 const drivers: Readonly<Record<string, () => Promise<Driver>>> = {
-  [base]: Raw.open,
+  raw: Raw.open,
   execa: ExecaDriver.open,
   effect: EffectDriver.open,
-  ...Object.fromEntries(Object.entries(variants).map(([name, layer]) => [name, ExecDriver.open(layer)]))
+  engine: EngineDriver.open,
+  dockerode: DockerodeDriver.open,
+  "docker CLI": DockerCliDriver.open,
+  ...Object.fromEntries([...ours(variants), ...ours(containers)])
 }
 
 export const open = (name: string): Promise<Driver> => {
   const driver = drivers[name]
-  if (driver === undefined) throw new Error(`Nobody is called ${name}; there are ${all.join(", ")}`)
+  if (driver === undefined) throw new Error(`Nobody is called ${name}; there are ${Object.keys(drivers).join(", ")}`)
   return driver()
 }

@@ -49,7 +49,8 @@ const concurrent: Task = async (driver, { argv, concurrency = 1, times }) => {
     while (left-- > 0) await driver.run(argv)
   }
   await Promise.all(Array.from({ length: Math.min(concurrency, times) }, lane))
-  return { rate: (times * 1000) / (performance.now() - start) }
+  const millis = performance.now() - start
+  return { rate: (times * 1000) / millis, millis }
 }
 
 const timerLateness = (): Promise<number> => {

@@ -14,7 +14,7 @@ export const bench: Bench = {
   run: async ({ rounds, scale }, report) => {
     for (const { agent, label, mebibytes, size } of writes) {
       const count = Math.ceil((mebibytes * scale * 1024 * 1024) / size)
-      await apart(Subjects.all, async (side) => {
+      await apart(Subjects.all(Subjects.local), async (side) => {
         const measured = await interleave(side, rounds, {
           task: "count",
           params: {
@@ -22,7 +22,7 @@ export const bench: Bench = {
             times: 1,
             size: count * size
           },
-          subjects: Subjects.all
+          subjects: Subjects.all(Subjects.local)
         })
         const targets = { portable: { atLeast: 0.85 }, agent }
         report(row(measured, { path: `stdout, writes of ${label}`, unit: "MB/s", figure: "rate", targets }))
