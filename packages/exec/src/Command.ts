@@ -14,7 +14,7 @@
  * ```
  */
 import * as CommandLine from "effect/process/CommandLine"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { TtySize } from "./TtySize.ts"
 
@@ -27,6 +27,8 @@ export interface Command {
    * process and appears in no error, log, span or recording.
    */
   readonly env?: Readonly<Record<string, string | Redacted.Redacted<string> | undefined>>
+  /** False: `env` is the whole environment, and the sandbox gives nothing of its own, not even `PATH`. */
+  readonly extendEnv?: boolean
   /** Where the program starts; the sandbox decides when it is absent. */
   readonly cwd?: string
   /** A user of the sandbox, by name or number, optionally with a group: `"nobody"`, `"1000:1000"`. */
@@ -90,3 +92,17 @@ export function shell(
 
 /** Python source for `python3 -c`. */
 export const python = (code: string, options?: Options): Command => make("python3", ["-c", code], options)
+
+/** The whole environment of a command in a sandbox that gives `base`. For those who start it. */
+export const environment = (
+  { env = {}, extendEnv = true }: Command,
+  base: Readonly<Record<string, string>>
+): Record<string, string> => {
+  // Without a prototype: `__proto__` is a name like any other.
+  const all: Record<string, string> = Object.assign(Object.create(null), extendEnv ? base : undefined)
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined) delete all[name]
+    else all[name] = Redacted.isRedacted(value) ? Redacted.value(value) : value
+  }
+  return all
+}

@@ -10,10 +10,12 @@ import type { ProcessId } from "./ProcessId.ts"
  * What becomes of the rest of the tree when the process itself exits.
  *
  * - `"kill"`: it is killed, then the output is read to its end. The default: nothing is left behind.
+ * - `"drain"`: it lives on, and what it writes is still read: the end comes when nobody holds the output open any more.
+ *   What is left then is ended with the scope of the process.
  * - `"await"`: the end is the end of the whole tree.
  * - `"leave"`: it lives on with its output closed, until the layer's scope closes.
  */
-export type Lingering = "kill" | "await" | "leave"
+export type Lingering = "kill" | "drain" | "await" | "leave"
 
 /** What the ring of a detached process does when it is full: forget the oldest bytes, or make the process wait. */
 export type Overflow = "evict" | "block"

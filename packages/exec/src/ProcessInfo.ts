@@ -30,4 +30,4 @@ export const ProcessInfo = Schema.Struct({
 export type ProcessInfo = typeof ProcessInfo.Type
 
 /** The command without its environment. */
-export const publicCommand = ({ env: _, ...rest }: Command): ProcessInfo["command"] => rest
+export const publicCommand = ({ env: _, extendEnv: __, ...rest }: Command): ProcessInfo["command"] => rest

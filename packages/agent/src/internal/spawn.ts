@@ -3,10 +3,9 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import type { Backend, SpawnRequest } from "effect-exec/Backend"
-import type { Command } from "effect-exec/Command"
+import * as Command from "effect-exec/Command"
 import * as ExecError from "effect-exec/ExecError"
 import type { Connection } from "./connection.ts"
 import * as deadline from "./deadline.ts"
@@ -29,18 +28,9 @@ export interface Base {
 /** Longer than the kernel ever takes for processes that can be killed at all. */
 const killMillis = 5000
 
-const environment = (base: Base["env"], { env }: Command): Map<string, string> => {
-  const all = new Map(Object.entries(base))
-  for (const [name, value] of Object.entries(env ?? {})) {
-    if (value === undefined) all.delete(name)
-    else all.set(name, Redacted.isRedacted(value) ? Redacted.value(value) : value)
-  }
-  return all
-}
-
 const fieldsOf = (
   { command, stdin }: SpawnRequest,
-  env: ReadonlyMap<string, string>,
+  env: Readonly<Record<string, string>>,
   cwd: string,
   adopts: boolean
 ): Start => ({
@@ -57,7 +47,7 @@ const fieldsOf = (
   groups: [],
   limits: [],
   argv: command.argv,
-  env: Array.from(env, ([name, value]) => `${name}=${value}`)
+  env: Object.entries(env).map(([name, value]) => `${name}=${value}`)
 })
 
 /** What makes commands at one agent. */
@@ -95,7 +85,7 @@ export const make = (connection: Connection, hello: Hello, base: Base): Backend[
     Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
         if (connection.loss !== undefined) return Effect.fail(gone(connection.backend, connection.loss))
-        const env = environment(base.env, request.command)
+        const env = Command.environment(request.command, base.env)
         const cwd = base.cwd(request.command.cwd)
         const remote = new Remote(connection, request, hello.stdinWindow)
         if (!remote.start(fieldsOf(request, env, cwd, connection.adopts))) {
@@ -107,7 +97,7 @@ export const make = (connection: Connection, hello: Hello, base: Base): Backend[
         // Whoever leaves before the answer leaves nothing behind: KILL is carried out after the start.
         return restore(Deferred.await(remote.answered)).pipe(
           Effect.flatMap((answer) =>
-            answer === undefined ? Effect.void : restore(notStarted(answer, request, env.get("PATH"), cwd))
+            answer === undefined ? Effect.void : restore(notStarted(answer, request, env["PATH"], cwd))
           ),
           Effect.onError(() => release(remote)),
           Effect.andThen(Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, release(remote)))),

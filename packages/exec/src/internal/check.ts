@@ -48,6 +48,9 @@ export const command = (command: Command): Checked => {
     const problem = stringProblem(Redacted.isRedacted(value) ? Redacted.value(value) : value)
     if (problem !== undefined) return fail(`env.${name}`, problem)
   }
+  if (command.extendEnv !== undefined && typeof command.extendEnv !== "boolean") {
+    return fail("extendEnv", "it is neither true nor false")
+  }
   for (const field of ["cwd", "user"] as const) {
     const value = command[field]
     if (value === undefined) continue
@@ -129,9 +132,9 @@ export const ttySize = (size: unknown): Checked =>
 
 /** What becomes of the rest of the tree. */
 export const lingering = (value: Lingering): Checked<Lingering> =>
-  value === "kill" || value === "await" || value === "leave"
+  value === "kill" || value === "drain" || value === "await" || value === "leave"
     ? Effect.succeed(value)
-    : fail("lingering", `it is none of "kill", "await" and "leave"`)
+    : fail("lingering", `it is none of "kill", "drain", "await" and "leave"`)
 
 /** What `kill` was asked for. */
 export const kill = (

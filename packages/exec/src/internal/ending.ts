@@ -85,15 +85,27 @@ export class Ending<E> {
   private afterExit(status: ExitStatus): Effect.Effect<unknown, ExecError.ExecError> {
     this.exit = { status, duration: Duration.nanos(this.clock.currentTimeNanosUnsafe() - this.startedAt) }
     if (this.endedBy === "self" && status._tag === "Signaled" && this.sent?.has(status.signal)) this.endedBy = "signal"
-    const rest = this.policy.lingering === "await" ? this.running.treeEmpty : this.afterEscalations
-    return Effect.andThen(rest, this.settle)
+    return Effect.andThen(this.rest, this.settle)
   }
 
-  private get afterEscalations(): Effect.Effect<void> {
-    return Effect.andThen(
-      this.calm?.await ?? Effect.void,
-      this.policy.lingering === "kill" ? this.killRest : Effect.void
-    )
+  // What becomes of the rest of the tree, as far as the end of the process has to wait for it.
+  private get rest(): Effect.Effect<void, ExecError.ExecError> {
+    const calm = this.calm?.await ?? Effect.void
+    switch (this.policy.lingering) {
+      case "kill":
+        return Effect.andThen(calm, this.killRest)
+      case "leave":
+        return calm
+      case "await":
+        return this.running.treeEmpty
+      case "drain":
+        return Effect.void
+    }
+  }
+
+  // Whether what outlived the process was meant to: then it has a grace period too.
+  private get outlives(): boolean {
+    return this.policy.lingering === "await" || this.policy.lingering === "drain"
   }
 
   private get killRest(): Effect.Effect<void> {
@@ -104,7 +116,7 @@ export class Ending<E> {
 
   private get settle(): Effect.Effect<unknown> {
     return Effect.suspend(() => {
-      if (this.policy.lingering !== "leave") this.treeDone = true
+      if (this.policy.lingering === "kill" || this.policy.lingering === "await") this.treeDone = true
       return this.failure === undefined
         ? Deferred.succeed(this.settled, void 0)
         : Deferred.failCause(this.settled, this.failure)
@@ -140,11 +152,11 @@ export class Ending<E> {
     })
   }
 
-  // What is left of the tree: TERM, grace, KILL; KILL at once where the process itself has exited.
+  // What is left of the tree: TERM, grace, KILL; KILL at once where the process itself has exited and the rest should have.
   private get end(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.treeDone) return Effect.void
-      if (this.exit === undefined || this.policy.lingering === "await") {
+      if (this.exit === undefined || this.outlives) {
         return this.conclude(this.escalating(terminate.escalate(this.running, this.policy)))
       }
       return this.policy.lingering === "leave" ? Effect.void : this.killRest

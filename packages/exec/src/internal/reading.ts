@@ -175,6 +175,9 @@ export class Reading<E> {
    */
   get closeWhenQuiet(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
+      const { policy, running } = this.ending
+      // Until then somebody in the tree may hold it open, and be silent for as long as he likes.
+      if (policy.lingering === "drain") yield* Effect.ignore(running.treeEmpty)
       let { received } = this
       for (let quiet = 0, waited = 0; !this.isAtEnd;) {
         if (!this.isPulling) yield* (this.demand ??= Latch.makeUnsafe(false)).await

@@ -3,10 +3,9 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { Running, SpawnRequest } from "effect-exec/Backend"
-import type { Command } from "effect-exec/Command"
+import * as Command from "effect-exec/Command"
 import * as ExecError from "effect-exec/ExecError"
 import type { Program } from "../../Program.ts"
 import { makeInput, makeOutputs } from "./pipe.ts"
@@ -15,23 +14,14 @@ import { deliver, killTree, makeTree, start, type Table } from "./process.ts"
 /** A simulated machine: what is installed on it, and what runs. */
 export interface Machine {
   readonly table: Table
-  readonly find: (command: Command) => Program | undefined
+  readonly find: (command: Command.Command) => Program | undefined
   readonly env: Readonly<Record<string, string>>
   readonly directories: ReadonlyArray<string>
   readonly users: ReadonlyArray<string>
   readonly notExecutable: ReadonlyArray<string>
 }
 
-const environment = (machine: Machine, command: Command): Record<string, string> => {
-  const env: Record<string, string> = { ...machine.env }
-  for (const [name, value] of Object.entries(command.env ?? {})) {
-    if (value === undefined) delete env[name]
-    else env[name] = Redacted.isRedacted(value) ? Redacted.value(value) : value
-  }
-  return env
-}
-
-const find = (machine: Machine, command: Command): Effect.Effect<Program, ExecError.ExecError> => {
+const find = (machine: Machine, command: Command.Command): Effect.Effect<Program, ExecError.ExecError> => {
   const [program] = command.argv
   const cwd = command.cwd ?? "/"
   const user = command.user?.split(":")[0]
@@ -66,7 +56,7 @@ export const spawn = (
         program,
         tree,
         argv: command.argv,
-        env: environment(machine, command),
+        env: Command.environment(command, machine.env),
         cwd: command.cwd ?? "/",
         user: command.user?.split(":")[0] ?? machine.users[0]!,
         stdin,

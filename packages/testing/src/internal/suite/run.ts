@@ -277,6 +277,45 @@ export const lingering: Chapter = (target) => {
         assert.isFalse(result.incomplete)
         yield* areDead(pidsOf(result.stdout))
       })),
+    test("C15 lingering drain reads what children write after the exit", ({ exec }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.late, { lingering: "drain" })
+        assert.match(result.stdout, /^PID \d+\nearly\nlate\n$/)
+        assert.deepStrictEqual(result.status, { _tag: "Exited", code: 0 })
+        assert.strictEqual(result.endedBy, "self")
+        assert.isFalse(result.incomplete)
+      })),
+    test("C15 lingering drain lets children live, with their output open, until the scope closes", ({
+      exec,
+      alive,
+      areDead
+    }) =>
+      Effect.gen(function* () {
+        const pids = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const process = yield* exec.spawn(fixtures.tree("background", "exits"), { lingering: "drain" })
+            const seen = yield* follow(process.events)
+            assert.deepStrictEqual(yield* process.wait, { _tag: "Exited", code: 0 })
+            yield* seen.sees("hi\n")
+            assert.isFalse(yield* process.isRunning)
+            const children = seen.pids().filter((pid) => pid !== process.pid)
+            assert.deepStrictEqual(yield* alive(children), children)
+            assert.isFalse(seen.events.some(({ _tag }) => _tag === "Exited"))
+            return seen.pids()
+          })
+        )
+        yield* areDead(pids)
+      })),
+    test("C15 lingering drain is ended by the timeout, its tree too", ({ exec, areDead }) =>
+      Effect.gen(function* () {
+        const result = yield* exec.run(fixtures.tree("background", "exits"), {
+          lingering: "drain",
+          timeout: 700,
+          grace: 300
+        })
+        assert.isTrue(result.timedOut)
+        yield* areDead(pidsOf(result.stdout))
+      })),
     test("C15 lingering await waits for the tree and reads all of it", ({ exec }) =>
       Effect.gen(function* () {
         const result = yield* exec.run(fixtures.late, { lingering: "await" })

@@ -114,6 +114,14 @@ export const surroundings: Chapter = (target) => {
         const after = yield* exec.run(fixtures.env("EFFECT_EXEC_VALUE"))
         assert.strictEqual(after.exitCode, 1)
       })),
+    test("C3 with extendEnv: false env is the whole environment", ({ exec }) =>
+      Effect.gen(function* () {
+        const home = { ...fixtures.env("HOME"), extendEnv: false }
+        assert.strictEqual((yield* exec.run(home)).exitCode, 1)
+        const given = yield* exec.run({ ...home, env: { ...home.env, HOME: "/elsewhere" } })
+        assert.strictEqual(given.stdout, "/elsewhere")
+        assert.strictEqual((yield* exec.run({ ...home, extendEnv: true })).exitCode, 0)
+      })),
     test("C3 a redacted value reaches the process and shows up nowhere else", ({ exec }) =>
       Effect.gen(function* () {
         const secret = "s3cr3t-value"
