@@ -14,6 +14,8 @@ export default defineConfig({
       lane("testing", { testTimeout: 30_000 }),
       lane("local", { testTimeout: 30_000 }),
       lane("docker", { testTimeout: 60_000 }),
+      lane("capsule", { testTimeout: 30_000 }),
+      lane("server", { testTimeout: 60_000 }),
       { extends: true, test: { name: "examples", root: "scratchpad", include: ["*.test.ts"], testTimeout: 60_000 } }
     ]
   }

@@ -36,7 +36,7 @@ import type { Container, GetOptions, Options } from "./Container.ts"
 import { DockerClient } from "./DockerClient.ts"
 import { open } from "./internal/foreign.ts"
 import { create, type Opened } from "./internal/own.ts"
-import * as Restarting from "./internal/restarting.ts"
+import * as Restarting from "effect-exec/Restarting"
 
 const backendOf = (
   start: (client: DockerClient) => Effect.Effect<Opened, ExecError, Scope.Scope>

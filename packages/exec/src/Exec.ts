@@ -176,7 +176,9 @@ export const fromHost = (host: Host): Service => {
     )
 
   const detach = Effect.fnUntraced(function* <E, R>(command: Command, options: DetachOptions<E, R>) {
-    const prepared = yield* prepare(host.capabilities, command, options, unlimited(yield* Defaults))
+    const defaults = yield* Defaults
+    const prepared = yield* prepare(host.capabilities, command, options, unlimited(defaults))
+    yield* check.ring(options.ring ?? defaults.ring, options.overflow ?? "evict")
     if (options.tag !== undefined) yield* check.tag(options.tag)
     return yield* host.detach(prepared, options)
   })

@@ -51,3 +51,9 @@ export interface Host {
   }) => Effect.Effect<ReadonlyArray<ProcessInfo>, ExecError>
   readonly events: Stream.Stream<readonly [ProcessId, ExecEvent], ExecError>
 }
+
+// What a host of one's own needs to mean the same as all others.
+export { duration as checkDuration, kill as checkKill, ttySize as checkTtySize } from "./internal/check.ts"
+export { sleep, within } from "./internal/deadline.ts"
+export { feed } from "./internal/stdin.ts"
+export { reportLeftover } from "./internal/telemetry.ts"

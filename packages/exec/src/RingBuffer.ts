@@ -23,10 +23,11 @@
  * ```
  */
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import * as ExecError from "./ExecError.ts"
+import type * as ExecError from "./ExecError.ts"
 import type { Overflow } from "./ExecOptions.ts"
+import * as check from "./internal/check.ts"
 import { RingEffects } from "./internal/ringEffects.ts"
 
 /** Consecutive bytes of one stream. A copy: it stays as it is when the ring moves on. */
@@ -129,9 +130,6 @@ export interface RingBuffer {
   readonly taken: Effect.Effect<number>
 }
 
-// More than one array buffer holds on some servers, and more than anyone should keep of one process.
-const maxCapacity = 1024 ** 3
-
 /**
  * A ring of `capacity` bytes, both streams together. `overflow` is `"evict"` by default.
  *
@@ -143,18 +141,10 @@ export const make = (options: {
   readonly capacity: number
   readonly overflow?: Overflow | undefined
 }): Effect.Effect<RingBuffer, ExecError.ExecError, Scope.Scope> =>
-  Effect.flatMap(Effect.scope, (scope) => {
+  Effect.gen(function* () {
     const { capacity, overflow = "evict" } = options
-    if (!Number.isSafeInteger(capacity) || capacity < 1 || capacity > maxCapacity) {
-      return invalid("the capacity must be a whole number of bytes from 1 to 1 GiB (1073741824)")
-    }
-    if (overflow !== "evict" && overflow !== "block") return invalid('overflow must be "evict" or "block"')
+    yield* check.ring(capacity, overflow)
     const ring = new RingEffects(capacity, overflow)
-    return Effect.as(
-      Scope.addFinalizerExit(scope, () => ring.close),
-      ring
-    )
+    yield* Effect.addFinalizer(() => ring.close)
+    return ring
   })
-
-const invalid = (problem: string) =>
-  Effect.fail(ExecError.make(new ExecError.InvalidCommand({ field: "ring", problem })))

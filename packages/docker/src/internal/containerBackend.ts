@@ -9,7 +9,7 @@ import type { Container } from "../Container.ts"
 import * as Agents from "./agents.ts"
 import { readFile, writeFile } from "./archive.ts"
 import * as Oom from "./oom.ts"
-import * as Restarting from "./restarting.ts"
+import * as Restarting from "effect-exec/Restarting"
 
 /** What is known of it. */
 export interface Parts {

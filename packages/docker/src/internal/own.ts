@@ -17,7 +17,7 @@ import * as Environment from "./environment.ts"
 import { notFound } from "./failure.ts"
 import * as Owner from "./owner.ts"
 import * as Program from "./program.ts"
-import type { Live } from "./restarting.ts"
+import type { Live } from "effect-exec/Restarting"
 import * as Tar from "./tar.ts"
 
 /** A container, and whether its agent has ended. */

@@ -10,7 +10,7 @@ import * as Stream from "effect/Stream"
 import type { Capabilities } from "../Capabilities.ts"
 import type { Command } from "../Command.ts"
 import * as ExecError from "../ExecError.ts"
-import type { KillOptions, Lingering } from "../ExecOptions.ts"
+import type { KillOptions, Lingering, Overflow } from "../ExecOptions.ts"
 import { isProcessId } from "../ProcessId.ts"
 import * as Signal from "../Signal.ts"
 import { isTtySize } from "../TtySize.ts"
@@ -98,6 +98,19 @@ export const byteLimit = (field: string, value: number): Checked<number> =>
   value === Infinity || (Number.isSafeInteger(value) && value >= 0)
     ? Effect.succeed(value)
     : fail(field, "it is not a number of bytes; use a whole number, or Infinity for no limit")
+
+// More than one array buffer holds on some servers, and more than anyone should keep of one process.
+const maxRing = 1024 ** 3
+
+/** What a ring can be. */
+export const ring = (capacity: number, overflow: Overflow): Checked => {
+  if (!Number.isSafeInteger(capacity) || capacity < 1 || capacity > maxRing) {
+    return fail("ring", "the capacity must be a whole number of bytes from 1 to 1 GiB (1073741824)")
+  }
+  return overflow === "evict" || overflow === "block"
+    ? Effect.void
+    : fail("ring", 'overflow must be "evict" or "block"')
+}
 
 /** An identity of the caller's own. */
 export const id = (value: unknown): Checked =>

@@ -23,7 +23,7 @@ const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
  * a backend that is lost, is no failure here: how the process ends tells of it. Only the source itself can fail.
  */
 export const feed = <E, R>(
-  running: Running,
+  running: Pick<Running, "write" | "closeStdin">,
   source: NonNullable<Exclude<SpawnOptions<E, R>["stdin"], "open">>
 ): Effect.Effect<void, E, R> => {
   const stream =

@@ -3,7 +3,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import type { Backend } from "../Backend.ts"
 import type { Command } from "../Command.ts"
 
 /** Processes started. */
@@ -29,7 +28,7 @@ export const spanAttributes = (host: { readonly name: string }, command: Command
 })
 
 /** Says that processes may be left behind, where people, spans and metrics see it. */
-export const reportLeftover = (backend: Backend, pid: number): Effect.Effect<void> =>
+export const reportLeftover = (backend: { readonly name: string }, pid: number): Effect.Effect<void> =>
   Effect.logWarning("Some processes could not be ended").pipe(
     Effect.annotateLogs({ backend: backend.name, "process.pid": pid }),
     Effect.andThen(Metric.update(leftovers, 1)),

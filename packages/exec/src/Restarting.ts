@@ -1,11 +1,12 @@
 /**
  * Something that is started when it is first needed, and again when it has ended by itself.
+ * For backends whose other side can go away.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import type { ExecError } from "effect-exec/ExecError"
+import type { ExecError } from "./ExecError.ts"
 
 /** What can be seen of what was started. */
 export interface Live {

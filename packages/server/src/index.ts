@@ -1,0 +1,2 @@
+/** Serve any `Exec` as a capsule. */
+export * as CapsuleServer from "./CapsuleServer.ts"
