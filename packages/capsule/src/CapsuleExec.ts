@@ -50,16 +50,19 @@ export interface Options {
   readonly token?: Redacted.Redacted<string> | undefined
 }
 
-/** The host by itself, for wrappers and tests. */
-export const host = (options: Options): Effect.Effect<Host, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const constructor = yield* Effect.serviceOption(WebSocketConstructor.WebSocketConstructor)
+/** How `layer` opens its sockets, for wrappers and tests. */
+export const connect = (url: string): Effect.Effect<Connect> =>
+  Effect.map(Effect.serviceOption(WebSocketConstructor.WebSocketConstructor), (constructor) => {
     const open: WebSocket.Open = Option.match(constructor, {
       onNone: () => (url, protocols) => new web.WebSocket(url, protocols),
       onSome: (make) => (url, protocols) => make(url, protocols) as unknown as WebSocketLike
     })
-    return yield* CapsuleHost.make(WebSocket.connect(open, options.url), options.token)
+    return WebSocket.connect(open, url)
   })
+
+/** The host by itself, for wrappers and tests. */
+export const host = ({ token, url }: Options): Effect.Effect<Host, never, Scope.Scope> =>
+  Effect.flatMap(connect(url), (connect) => CapsuleHost.make(connect, token))
 
 /** Runs commands on the capsule at the other end of a socket of your own. */
 export const layerConnection = (options: {

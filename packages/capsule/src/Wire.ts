@@ -2,6 +2,7 @@
  * The messages of `exec.v1`, one union for each direction, as PROTOCOL.md has them and in its order.
  */
 import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Transformation from "effect/SchemaTransformation"
 import { Capabilities } from "effect-exec/Capabilities"
@@ -47,14 +48,19 @@ const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MA
 const Channel = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxChannel }))
 const AnyChannel = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 0xffff_ffff }))
 
-/** A duration as milliseconds, or `"Infinity"`. */
-const Millis = Schema.Union([Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)), Schema.Literal("Infinity")]).pipe(
+/** A duration as milliseconds, or `"Infinity"`. Finite ones are bounded, or their nanoseconds might not be. */
+const Millis = Schema.Union([
+  Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+  Schema.Literal("Infinity")
+]).pipe(
   Schema.decodeTo(
     Schema.Duration,
     Transformation.transform({
-      decode: (millis) =>
-        millis === "Infinity" ? Duration.infinity : Duration.nanos(BigInt(Math.round(millis * 1e6))),
-      encode: (duration) => (Duration.isFinite(duration) ? Duration.toMillis(duration) : ("Infinity" as const))
+      decode: (millis) => (millis === "Infinity" ? Duration.infinity : Duration.millis(millis)),
+      encode: (duration) =>
+        Duration.isFinite(duration)
+          ? Math.min(Math.max(0, Duration.toMillis(duration)), Number.MAX_SAFE_INTEGER)
+          : ("Infinity" as const)
     })
   )
 )
@@ -178,16 +184,33 @@ export const ServerMessage = Schema.TaggedUnion({
 /** What a server says on a channel, binary frames aside. */
 export type ServerMessage = typeof ServerMessage.Type
 
-const codec = <T, E>(schema: Schema.Codec<T, E>) => {
-  const json = Schema.fromJsonString(Schema.toCodecJson(schema))
-  return { encode: Schema.encodeSync(json), decode: Schema.decodeUnknownResult(json) }
+/** The JSON of one kind of text frame. `decode` gives `undefined` for what is none, whatever it is. */
+export interface Json<T> {
+  readonly encode: (value: T) => string
+  readonly decode: (frame: string | Uint8Array) => T | undefined
 }
 
-/** The JSON of each kind of text frame. */
-export const hello = codec(Hello)
-/** The JSON of each kind of text frame. */
-export const welcome = codec(Welcome)
-/** The JSON of each kind of text frame. */
-export const clientMessage = codec(ClientMessage)
-/** The JSON of each kind of text frame. */
-export const serverMessage = codec(ServerMessage)
+const json = <T, E>(schema: Schema.Codec<T, E>): Json<T> => {
+  const text = Schema.fromJsonString(Schema.toCodecJson(schema))
+  const decode = Schema.decodeUnknownOption(text)
+  return {
+    encode: Schema.encodeSync(text),
+    decode: (frame) => {
+      // What a stranger sends must end his connection and not this program, should a decoder ever throw.
+      try {
+        return Option.getOrUndefined(decode(frame))
+      } catch {
+        return undefined
+      }
+    }
+  }
+}
+
+/** Hello as a frame. */
+export const hello = json(Hello)
+/** Welcome as a frame. */
+export const welcome = json(Welcome)
+/** What a client says, as a frame. */
+export const clientMessage = json(ClientMessage)
+/** What a server says, as a frame. */
+export const serverMessage = json(ServerMessage)

@@ -200,9 +200,9 @@ export class Session {
 
   private welcome(frame: string | Uint8Array, connection: Connection): string | undefined {
     const welcome = Wire.welcome.decode(frame)
-    if (Result.isFailure(welcome)) return "the first frame is no Welcome"
-    this.stdinWindow = welcome.success.limits.stdinWindow
-    return this.link.connected(connection, welcome.success.received)
+    if (welcome === undefined) return "the first frame is no Welcome"
+    this.stdinWindow = welcome.limits.stdinWindow
+    return this.link.connected(connection, welcome.received)
   }
 
   // Ends when nothing was heard for too long.
@@ -219,9 +219,9 @@ export class Session {
   private take(message: string | Frame.Frame): string | undefined {
     if (typeof message === "string") {
       const decoded = Wire.serverMessage.decode(message)
-      if (Result.isFailure(decoded)) return "a message that is none of this protocol's"
-      const { channel: number } = decoded.success
-      const answer = this.channels.get(number)?.channel.message(decoded.success)
+      if (decoded === undefined) return "a message that is none of this protocol's"
+      const { channel: number } = decoded
+      const answer = this.channels.get(number)?.channel.message(decoded)
       if (answer === true) this.forget(number)
       return typeof answer === "string" ? answer : undefined
     }

@@ -5,7 +5,6 @@ import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Result from "effect/Result"
 import type { Connection } from "@effect-exec/capsule/Connection"
 import { DataSender } from "@effect-exec/capsule/DataSender"
 import * as Frame from "@effect-exec/capsule/Frame"
@@ -107,8 +106,8 @@ export class Session {
       return this.channels.get(message.channel)?.frame(message)
     }
     const decoded = Wire.clientMessage.decode(message)
-    if (Result.isFailure(decoded)) return "a message that is none of this protocol's"
-    return this.message(decoded.success)
+    if (decoded === undefined) return "a message that is none of this protocol's"
+    return this.message(decoded)
   }
 
   private message(message: Wire.ClientMessage): string | undefined {

@@ -5,7 +5,6 @@ import { createHash, randomUUID, timingSafeEqual } from "node:crypto"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Connection, Receiver } from "@effect-exec/capsule/Connection"
 import { closeCodes, hello, type Hello } from "@effect-exec/capsule/Wire"
@@ -61,8 +60,8 @@ export class Sessions {
         if (id === undefined) {
           clearTimeout(late)
           const greeted = hello.decode(frame)
-          if (Result.isFailure(greeted)) return connection.close(closeCodes.wrongFrame, "the first frame is no Hello")
-          if (this.welcome(connection, greeted.success, bearer)) id = greeted.success.session
+          if (greeted === undefined) return connection.close(closeCodes.wrongFrame, "the first frame is no Hello")
+          if (this.welcome(connection, greeted, bearer)) id = greeted.session
           return
         }
         const session = this.entries.get(id)?.session
