@@ -30,7 +30,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { subprotocol } from "@effect-exec/capsule/Wire"
 import * as Exec from "effect-exec/Exec"
-import * as limits from "./internal/limits.ts"
+import { defaults, type Limits } from "./internal/limits.ts"
 import * as Sessions from "./internal/sessions.ts"
 import * as webSockets from "./internal/webSockets.ts"
 
@@ -42,6 +42,8 @@ export interface Options {
   readonly port?: number | undefined
   /** What clients have to show. Without one, everybody on this machine may run commands. */
   readonly token?: Redacted.Redacted<string> | undefined
+  /** What to bound otherwise than by default. */
+  readonly limits?: Partial<Limits> | undefined
 }
 
 /** The server could not be started, and how to mend that. */
@@ -77,6 +79,7 @@ export const make = Effect.fnUntraced(function* (
   options: Options = {}
 ): Effect.fn.Return<CapsuleServer["Service"], CapsuleServerError, Exec.Exec | Scope.Scope> {
   const { host = "127.0.0.1", port = 0, token } = options
+  const limits = { ...defaults, ...options.limits }
   if (token === undefined && !loopback.test(host)) {
     return yield* new CapsuleServerError({
       reason: "Unprotected",
@@ -85,8 +88,8 @@ export const make = Effect.fnUntraced(function* (
   }
   const exec = yield* Exec.Exec
   const http = yield* listen(host, port)
-  const sockets = yield* webSockets.make(limits.defaults.message)
-  const sessions = yield* Sessions.make({ exec, token, limits: limits.defaults })
+  const sockets = yield* webSockets.make(limits.message)
+  const sessions = yield* Sessions.make({ exec, token, limits })
   http.on("upgrade", (request, socket, head) => {
     const protocols = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim())
     if (!protocols.includes(subprotocol)) {
