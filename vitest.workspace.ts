@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config"
 
 /** One lane per package: `pnpm test --project exec` runs one. */
-const lane = (name: string, options?: { readonly testTimeout?: number }) => ({
+const lane = (name: string, options?: { readonly testTimeout?: number; readonly globalSetup?: Array<string> }) => ({
   extends: true as const,
   test: { name, root: `packages/${name}`, include: ["test/**/*.test.ts"], ...options }
 })
@@ -16,6 +16,7 @@ export default defineConfig({
       lane("docker", { testTimeout: 60_000 }),
       lane("capsule", { testTimeout: 30_000 }),
       lane("server", { testTimeout: 60_000 }),
+      lane("cli", { testTimeout: 60_000, globalSetup: ["test/build.ts"] }),
       { extends: true, test: { name: "examples", root: "scratchpad", include: ["*.test.ts"], testTimeout: 60_000 } }
     ]
   }

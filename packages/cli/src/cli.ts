@@ -1,0 +1,18 @@
+/**
+ * The command `effect-exec`: its verbs.
+ */
+import * as Verb from "effect/cli/Command"
+import { doctor } from "./verbs/doctor.ts"
+import { run } from "./verbs/run.ts"
+import { stream } from "./verbs/stream.ts"
+
+export const cli = Verb.make("effect-exec").pipe(
+  Verb.withDescription("Run commands anywhere: on this machine, in containers."),
+  Verb.withSubcommands([run, stream, doctor]),
+  Verb.withExamples([
+    { command: "effect-exec run -- uname -a", description: "On this machine" },
+    { command: "effect-exec run --on docker:alpine -- uname -a", description: "The same in a container of its own" },
+    { command: "effect-exec run --on docker:alpine --tty -- sh", description: "With a terminal" },
+    { command: "source <(effect-exec --completions bash)", description: "Completions for this shell" }
+  ])
+)

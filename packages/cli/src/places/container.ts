@@ -1,0 +1,5 @@
+/** `--on container:NAME`: a container that runs already, and runs on. */
+import * as DockerExec from "@effect-exec/docker/DockerExec"
+import type { PlaceModule } from "../place.ts"
+
+export const layer: PlaceModule["layer"] = (container) => DockerExec.layer({ container })
