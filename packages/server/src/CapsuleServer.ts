@@ -1,8 +1,10 @@
 /**
- * Serves the `Exec` of the context as a capsule: whoever connects runs commands there.
+ * Serves capsules: places where clients run commands, over WebSockets, each one an `Exec`.
+ *
+ * The `Exec` of the context is the one capsule of a server without templates:
  *
  * ```ts
- * import { Effect, Layer, Redacted } from "effect"
+ * import { Effect, Redacted } from "effect"
  * import { Command, Exec } from "effect-exec"
  * import { CapsuleExec } from "@effect-exec/capsule"
  * import { LocalExec } from "@effect-exec/local"
@@ -11,7 +13,7 @@
  * const token = Redacted.make("secret")
  *
  * const program = Effect.gen(function* () {
- *   const server = yield* CapsuleServer.make({ token }).pipe(Effect.provide(LocalExec.layer))
+ *   const server = yield* CapsuleServer.make({ auth: token }).pipe(Effect.provide(LocalExec.layer))
  *   const client = CapsuleExec.layer({ url: server.url, token })
  *   const result = yield* Exec.run(Command.make("echo", ["hello"])).pipe(Effect.provide(client))
  *   return result.stdout
@@ -20,35 +22,57 @@
  * await Effect.runPromise(Effect.scoped(program)) // => "hello\n"
  * ```
  */
-import * as Http from "node:http"
+import { randomUUID } from "node:crypto"
 import type { AddressInfo } from "node:net"
+import type { SecureContextOptions } from "node:tls"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
-import { subprotocol } from "@effect-exec/capsule/Wire"
-import * as Exec from "effect-exec/Exec"
-import { defaults, type Limits } from "./internal/limits.ts"
-import * as Sessions from "./internal/sessions.ts"
+import * as Scope from "effect/Scope"
+import { Exec } from "effect-exec/Exec"
+import * as auth from "./internal/auth.ts"
+import * as Capsules from "./internal/capsules.ts"
+import * as Entrance from "./internal/entrance.ts"
+import * as httpApp from "./internal/httpApp.ts"
+import { listen } from "./internal/listen.ts"
+import * as origins from "./internal/origins.ts"
+import type { Shared } from "./internal/sessions.ts"
+import * as upgrades from "./internal/upgrades.ts"
 import * as webSockets from "./internal/webSockets.ts"
+import * as Limits from "./Limits.ts"
 
 /** How to serve. */
 export interface Options {
-  /** The address to listen on; `127.0.0.1` by default. Any that others can reach needs a `token`. */
+  /** The address to listen on; `127.0.0.1` by default. Any that others can reach needs `auth`. */
   readonly host?: string | undefined
   /** The port to listen on; by default one that is free. */
   readonly port?: number | undefined
-  /** What clients have to show. Without one, everybody on this machine may run commands. */
-  readonly token?: Redacted.Redacted<string> | undefined
-  /** What to bound otherwise than by default. */
-  readonly limits?: Partial<Limits> | undefined
+  /**
+   * What clients have to show: one token, or several by name, each as good as the others. Without any, everybody on this
+   * machine may run commands.
+   */
+  readonly auth?: auth.Auth | undefined
+  /** The Origins (`https://example.com`) whose pages may use the server; none by default. */
+  readonly origins?: ReadonlyArray<string> | undefined
+  /** The server's key and certificate, as Node's `tls` takes them. Without them what is said is said in clear. */
+  readonly tls?: SecureContextOptions | undefined
+  /** How long nobody has to use a capsule before it ends; 10 minutes by default. It never does while a process runs. */
+  readonly idleTimeout?: Duration.Input | undefined
+  /** Some of the limits. */
+  readonly limits?: Partial<Limits.Limits> | undefined
 }
+
+/** What clients may make capsules of: an `Exec` layer by name, built anew for each, and closed with it. */
+export type Templates<R = never> = Readonly<Record<string, Layer.Layer<Exec, unknown, R>>>
 
 /** The server could not be started, and how to mend that. */
 export class CapsuleServerError extends Schema.TaggedError<CapsuleServerError>()("CapsuleServerError", {
-  reason: Schema.Literals(["Unprotected", "ListenFailed"]),
+  reason: Schema.Literals(["Unprotected", "InvalidOption", "ListenFailed"]),
   problem: Schema.String
 }) {
   override get message(): string {
@@ -69,74 +93,81 @@ export class CapsuleServer extends Context.Service<
   }
 >()("@effect-exec/server/CapsuleServer") {}
 
-const loopback = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/
+type Service = CapsuleServer["Service"]
 
 /**
- * Listens until the scope closes. Then the clients are told, everything that they have attached is ended (TERM, grace, KILL), and
- * when that is gone it returns. What they detached belongs to the `Exec`.
+ * Listens until the scope closes. Then nobody is let in any more, the clients are told, everything that they have attached
+ * is ended (TERM, grace, KILL), the capsules that were made of templates end, and when all that is gone it returns. What was
+ * detached in the `Exec` of the context belongs to that.
  */
-export const make = Effect.fnUntraced(function* (
-  options: Options = {}
-): Effect.fn.Return<CapsuleServer["Service"], CapsuleServerError, Exec.Exec | Scope.Scope> {
-  const { host = "127.0.0.1", port = 0, token } = options
-  const limits = { ...defaults, ...options.limits }
-  if (token === undefined && !loopback.test(host)) {
-    return yield* new CapsuleServerError({
-      reason: "Unprotected",
-      problem: `Whoever reaches ${host} could run commands; give a token, or listen on 127.0.0.1.`
-    })
-  }
-  const exec = yield* Exec.Exec
-  const http = yield* listen(host, port)
-  const sockets = yield* webSockets.make(limits.message)
-  const sessions = yield* Sessions.make({ exec, token, limits })
-  http.on("upgrade", (request, socket, head) => {
-    const protocols = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim())
-    if (!protocols.includes(subprotocol)) {
-      return void socket.end(
-        `HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nThis server speaks ${subprotocol}.\n`
-      )
-    }
-    sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      webSockets.accept(webSocket, (connection) => sessions.accept(connection, bearerOf(request)))
-    })
+export function make<R>(
+  options: Options & { readonly templates: Templates<R> }
+): Effect.Effect<Service, CapsuleServerError, R | Scope.Scope>
+export function make(options?: Options): Effect.Effect<Service, CapsuleServerError, Exec | Scope.Scope>
+export function make<R>(options: Options & { readonly templates?: Templates<R> } = {}) {
+  return Effect.contextWith((context: Context.Context<R | Exec>) => {
+    const { templates } = options
+    const main = templates === undefined ? Context.get(context as Context.Context<Exec>, Exec) : undefined
+    return serve(options, withContext(templates ?? {}, context), main)
   })
+}
+
+/** As `make`, as a layer. */
+export function layer<R>(
+  options: Options & { readonly templates: Templates<R> }
+): Layer.Layer<CapsuleServer, CapsuleServerError, R>
+export function layer(options?: Options): Layer.Layer<CapsuleServer, CapsuleServerError, Exec>
+export function layer(options?: Options) {
+  return Layer.effect(CapsuleServer, make(options))
+}
+
+const serve = Effect.fnUntraced(function* (
+  options: Options,
+  templates: Templates,
+  main: Exec["Service"] | undefined
+): Effect.fn.Return<Service, CapsuleServerError, Scope.Scope> {
+  yield* check(options)
+  const { host = "127.0.0.1", port = 0 } = options
+  const limits = { ...Limits.defaults, ...options.limits }
+  const shared: Shared = { limits, instance: randomUUID(), sessions: 0 }
+  const http = yield* listen({ host, port }, options.tls, limits).pipe(
+    Effect.mapError((error) => problem("ListenFailed", `Cannot listen on ${host}, port ${port}: ${error}`))
+  )
+  const sockets = yield* webSockets.make(limits.message)
+  const idleTimeout = Option.getOrThrow(Duration.fromInput(options.idleTimeout ?? "10 minutes"))
+  const capsules = yield* Capsules.make({ templates, main, idleTimeout, shared })
+  const identify = auth.make(options.auth)
+  const from = origins.make(options.origins ?? [], options.auth === undefined)
+  const app = yield* httpApp.make({ capsules, identify, limits, origins: from })
+  const handler = yield* NodeHttpServer.makeHandler(app, { scope: yield* Effect.scope })
+  http.on("request", handler)
+  const enter = Entrance.make(identify, limits, (id) => capsules.find(id)?.sessions)
+  http.on("upgrade", upgrades.make({ enter, origins: from, sockets }))
   const address = http.address() as AddressInfo
   const authority = address.family === "IPv6" ? `[${address.address}]` : address.address
   return {
-    url: `ws://${authority}:${address.port}`,
+    url: `${options.tls === undefined ? "ws" : "wss"}://${authority}:${address.port}`,
     host,
     port: address.port,
-    sessions: Effect.sync(() => sessions.size)
+    sessions: Effect.sync(() => shared.sessions)
   }
 })
 
-/** As `make`, as a layer. */
-export const layer = (options: Options = {}): Layer.Layer<CapsuleServer, CapsuleServerError, Exec.Exec> =>
-  Layer.effect(CapsuleServer, make(options))
-
-const bearerOf = ({ headers }: Http.IncomingMessage): string | undefined =>
-  /^Bearer (.+)$/i.exec(headers.authorization ?? "")?.[1]
-
-const listen = (host: string, port: number): Effect.Effect<Http.Server, CapsuleServerError, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.callback((resume) => {
-      const http = Http.createServer((_, response) => {
-        response.writeHead(426, { "content-type": "text/plain" }).end(`Connect by WebSocket, with ${subprotocol}.\n`)
-      })
-      const failed = (error: Error) => {
-        const problem = `Cannot listen on ${host}, port ${port}: ${error.message}`
-        resume(Effect.fail(new CapsuleServerError({ reason: "ListenFailed", problem })))
-      }
-      http.once("error", failed)
-      http.listen(port, host, () => {
-        http.off("error", failed)
-        resume(Effect.succeed(http))
-      })
-    }),
-    (http) =>
-      Effect.callback((resume) => {
-        http.close(() => resume(Effect.void))
-        http.closeAllConnections()
-      })
+const withContext = <R>(templates: Templates<R>, context: Context.Context<R>): Templates =>
+  Object.fromEntries(
+    Object.entries(templates).map(([name, layer]) => [name, Layer.provide(layer, Layer.succeedContext(context))])
   )
+
+const problem = (reason: CapsuleServerError["reason"], problem: string) => new CapsuleServerError({ reason, problem })
+
+const check = ({ auth: keys, host = "127.0.0.1" }: Options): Effect.Effect<void, CapsuleServerError> => {
+  if (keys === undefined && !origins.isLoopback(host)) {
+    return Effect.fail(
+      problem("Unprotected", `Whoever reaches ${host} could run commands; give auth, or listen on 127.0.0.1.`)
+    )
+  }
+  for (const [name, key] of keys === undefined ? [] : auth.keysOf(keys)) {
+    if (Redacted.value(key) === "") return Effect.fail(problem("InvalidOption", `The token ${name} is empty.`))
+  }
+  return Effect.void
+}

@@ -1,4 +1,5 @@
 /** Capsules of the tests: a server of their own for each, over a socket or in memory. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Exec from "effect-exec/Exec"
@@ -6,8 +7,9 @@ import { NodeWS } from "@effect/platform-node"
 import { CapsuleExec } from "@effect-exec/capsule"
 import type { Connect, Connection, Receiver } from "@effect-exec/capsule/Connection"
 import * as CapsuleServer from "../src/CapsuleServer.ts"
-import { defaults } from "../src/internal/limits.ts"
-import * as Sessions from "../src/internal/sessions.ts"
+import * as Capsules from "../src/internal/capsules.ts"
+import * as Entrance from "../src/internal/entrance.ts"
+import { defaults } from "../src/Limits.ts"
 
 /** A capsule in front of a backend, over a WebSocket on loopback. */
 export const overSocket = (backend: Layer.Layer<Exec.Exec>): Layer.Layer<Exec.Exec> =>
@@ -21,15 +23,24 @@ export const overSocket = (backend: Layer.Layer<Exec.Exec>): Layer.Layer<Exec.Ex
 export const inMemory = (backend: Layer.Layer<Exec.Exec>): Layer.Layer<Exec.Exec> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const exec = yield* Exec.Exec
-      const sessions = yield* Sessions.make({ exec, limits: defaults, token: undefined })
-      return CapsuleExec.layerConnection({ connect: pipeTo(sessions) })
+      const capsules = yield* Capsules.make({
+        main: yield* Exec.Exec,
+        templates: {},
+        idleTimeout: Duration.infinity,
+        shared: { instance: "memory", limits: defaults, sessions: 0 }
+      })
+      const enter = Entrance.make(
+        () => "anyone",
+        defaults,
+        (id) => capsules.find(id)?.sessions
+      )
+      return CapsuleExec.layerConnection({ connect: pipeTo(enter) })
     })
   ).pipe(Layer.provide(backend))
 
-/** Connects to a table of sessions in this program. */
+/** Connects to a server in this program. */
 export const pipeTo =
-  (sessions: Sessions.Sessions): Connect =>
+  (enter: Entrance.Entrance): Connect =>
   (client) =>
     Effect.acquireRelease(
       Effect.sync(() => {
@@ -51,7 +62,7 @@ export const pipeTo =
           },
           close
         })
-        ends.server = sessions.accept(to(() => client))
+        ends.server = enter({ connection: to(() => client) })
         return to(() => ends.server)
       }),
       (connection) => Effect.sync(() => connection.close(4408, ""))

@@ -104,7 +104,7 @@ describe("wrong frames", () => {
 
   it.live("a client without the token is refused, and told how to mend it", () =>
     Effect.gen(function* () {
-      const { url } = yield* CapsuleServer.make({ token: Redacted.make("right") }).pipe(Effect.provide(LocalExec.layer))
+      const { url } = yield* CapsuleServer.make({ auth: Redacted.make("right") }).pipe(Effect.provide(LocalExec.layer))
       for (const token of [undefined, Redacted.make("wrong"), Redacted.make("")]) {
         const error = yield* Effect.flip(
           Exec.run(fixtures.exit(0)).pipe(Effect.provide(CapsuleExec.layer({ url, token })))

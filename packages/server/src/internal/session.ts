@@ -14,7 +14,7 @@ import * as Wire from "@effect-exec/capsule/Wire"
 import type { Exec } from "effect-exec/Exec"
 import * as ExecError from "effect-exec/ExecError"
 import { Channel, SourceFailed } from "./channel.ts"
-import type { Limits } from "./limits.ts"
+import type { Limits } from "../Limits.ts"
 import { work } from "./work.ts"
 
 export class Session {

@@ -35,20 +35,21 @@ export const make = (maxPayload: number): Effect.Effect<WebSocketServer, never, 
       })
   )
 
-/** Hands a socket over: what it receives goes to the receiver that is given for it. */
-export const accept = (socket: WebSocket, taken: (connection: Connection) => Receiver): void => {
-  const connection: Connection = {
-    send: (frame) => {
-      if (socket.readyState === socket.OPEN) socket.send(frame)
-    },
-    close: (code, reason) => {
-      if (socket.readyState !== socket.OPEN) return
-      socket.close(code, reason.slice(0, 120))
-      const timer = setTimeout(() => socket.terminate(), closeMillis)
-      socket.once("close", () => clearTimeout(timer))
-    }
+/** A socket as a connection. */
+export const connection = (socket: WebSocket): Connection => ({
+  send: (frame) => {
+    if (socket.readyState === socket.OPEN) socket.send(frame)
+  },
+  close: (code, reason) => {
+    if (socket.readyState !== socket.OPEN) return
+    socket.close(code, reason.slice(0, 120))
+    const timer = setTimeout(() => socket.terminate(), closeMillis)
+    socket.once("close", () => clearTimeout(timer))
   }
-  const receiver = taken(connection)
+})
+
+/** Gives a receiver what comes on a socket. */
+export const receive = (socket: WebSocket, receiver: Receiver): void => {
   socket.on("message", (data: Buffer, isBinary) => receiver.frame(isBinary ? data : data.toString()))
   socket.on("close", (code, reason) => receiver.closed(code, reason.toString()))
   // What is wrong with a socket ends it, and its end is what matters.
