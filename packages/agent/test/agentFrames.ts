@@ -36,6 +36,7 @@ const kinds: Readonly<Record<Message["_tag"], number>> = {
   StdinClosed: toClient.stdinClosed,
   Exit: toClient.exit,
   Drained: toClient.drained,
+  OutputEnded: toClient.outputEnded,
   Empty: toClient.empty,
   Closed: toClient.closed,
   Signaled: toClient.signaled,

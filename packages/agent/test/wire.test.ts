@@ -50,6 +50,7 @@ const tags: Readonly<Record<string, Message["_tag"]>> = {
   STDIN_CLOSED: "StdinClosed",
   EXIT: "Exit",
   DRAINED: "Drained",
+  OUTPUT_ENDED: "OutputEnded",
   EMPTY: "Empty",
   CLOSED: "Closed",
   SIGNALED: "Signaled",

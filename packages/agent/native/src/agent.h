@@ -60,7 +60,7 @@ struct input {
 struct command {
   uint32_t id;
   bool is_file, tty, offers;
-  bool started, failed, exited, drained, empty, lost, result_known, freed;
+  bool started, failed, exited, drained, silent, empty, lost, result_known, freed;
   bool settling;                 // in the list of those to look at when this round's events are done
   struct supervisor *supervisor; // NULL once its tree is empty
   struct output out[2];

@@ -120,7 +120,8 @@ static void tell_exit(struct command *command, int status, uint64_t nanoseconds,
 }
 
 static void settle(struct command *command) {
-  bool ended = command->out[0].fd < 0 && command->out[1].fd < 0 && command->unanswered == 0;
+  bool silent = command->out[0].fd < 0 && command->out[1].fd < 0;
+  bool ended = silent && command->unanswered == 0;
   if (command->is_file) {
     if (command->result_known && ended) tell_result(command);
     return;
@@ -128,6 +129,11 @@ static void settle(struct command *command) {
   if (command->exited && !command->drained && output_is_drained(&command->out[0]) && output_is_drained(&command->out[1])) {
     command->drained = true;
     tell(command, A_DRAINED);
+  }
+  // Once the tree is empty, too, CLOSED says it.
+  if (command->drained && silent && !command->silent && !command->empty) {
+    command->silent = true;
+    tell(command, A_OUTPUT_ENDED);
   }
   if (ended && (command->failed || (command->drained && command->empty))) tell_closed(command);
 }

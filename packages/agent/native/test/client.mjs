@@ -41,7 +41,8 @@ export const names = {
   0x8e: "RESULT",
   0x8f: "REFUSED",
   0x90: "PONG",
-  0x91: "ERROR"
+  0x91: "ERROR",
+  0x92: "OUTPUT_ENDED"
 }
 export const PROCESS = 0,
   GROUP = 1,

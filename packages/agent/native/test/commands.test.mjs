@@ -269,6 +269,15 @@ test(
   }
 )
 
+test("OUTPUT_ENDED says that nobody holds the pipes, though a child lives", async () => {
+  const id = agent.start(["/bin/sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo hi"])
+  await agent.fact(id, "OUTPUT_ENDED")
+  assert.equal(agent.bytes(id).toString(), "hi\n")
+  assert.ok(!agent.kinds(id).includes("EMPTY"))
+  assert.equal((await agent.signal(id, SIG.KILL, TREE)).error, "")
+  await agent.fact(id, "CLOSED")
+})
+
 test("DRAINED comes although a child never stops writing", { skip: emulated }, async () => {
   const id = agent.start({ argv: ["/bin/sh", "-c", "yes & echo own >&2; exit 0"] })
   agent.keep = false

@@ -248,6 +248,7 @@ const fields = {
     { kind: "EXIT", command: 7, how: 1, flags: 0, value: 255, nanoseconds: "1234567" },
     { kind: "EXIT", command: 7, how: 2, flags: 3, value: 9, nanoseconds: "0" },
     { kind: "DRAINED", command: 7 },
+    { kind: "OUTPUT_ENDED", command: 7 },
     { kind: "EMPTY", command: 7 },
     { kind: "CLOSED", command: 7, discardedStdout: "4294967296", discardedStderr: "0" },
     { kind: "SIGNALED", command: 7, request: 305419896, count: 3, error: "" },

@@ -37,6 +37,7 @@ export type Message =
       readonly nanoseconds: bigint
     }
   | { readonly _tag: "Drained" }
+  | { readonly _tag: "OutputEnded" }
   | { readonly _tag: "Empty" }
   | { readonly _tag: "Closed"; readonly discardedStdout: bigint; readonly discardedStderr: bigint }
   | { readonly _tag: "Signaled"; readonly request: number; readonly count: number; readonly error: string }
@@ -144,6 +145,8 @@ const read = (kind: number, fields: Fields): Message | undefined => {
       return exit(fields)
     case toClient.drained:
       return { _tag: "Drained" }
+    case toClient.outputEnded:
+      return { _tag: "OutputEnded" }
     case toClient.empty:
       return { _tag: "Empty" }
     case toClient.closed:

@@ -49,7 +49,7 @@ export class Output {
   private adopted: Adopted | undefined
   // What was read from it and not taken.
   private adoptedHeld = 0
-  // The agent has said its last word, so that only the adopted pipe is left.
+  // The agent has no more of it, so that only the adopted pipe is left.
   private isLast = false
 
   constructor(grant: (fd: 1 | 2, bytes: number) => void) {
@@ -100,7 +100,7 @@ export class Output {
     return this.adopted !== undefined
   }
 
-  /** The agent will send no more: the end, once an adopted pipe is at its own. */
+  /** The agent will send no more of it: the end, once an adopted pipe is at its own. */
   last(): void {
     this.isLast = true
     if (this.adopted === undefined) this.end()

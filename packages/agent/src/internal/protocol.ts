@@ -51,7 +51,8 @@ export const toClient = {
   result: 0x8e,
   refused: 0x8f,
   pong: 0x90,
-  error: 0x91
+  error: 0x91,
+  outputEnded: 0x92
 } as const
 
 /** Bits of what an agent can do. */

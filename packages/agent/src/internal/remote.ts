@@ -160,6 +160,9 @@ export class Remote implements Entry, Running {
         // All that the process itself wrote is here; what those whom it left behind write was never asked for.
         if (this.hasLeft) this.closeOutputs()
         return false
+      case "OutputEnded":
+        this.outputs.last()
+        return false
       case "Empty":
         this.empty()
         return false

@@ -6,11 +6,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { assert } from "@effect/vitest"
+import * as Command from "effect-exec/Command"
 import * as Exec from "effect-exec/Exec"
 import type { ExecEvent } from "effect-exec/ExecEvent"
 import * as Signal from "effect-exec/Signal"
 import { encode, residentMemory } from "../web.ts"
-import { type Chapter, testOf } from "./case.ts"
+import { type Chapter, testOf, when } from "./case.ts"
 import { collect, eventually, follow, outputOf, sameBytes } from "./facts.ts"
 
 const MiB = 1024 * 1024
@@ -306,6 +307,18 @@ export const lingering: Chapter = (target) => {
         )
         yield* areDead(pids)
       })),
+    ...when(fixtures.shell, () => [
+      test("C15 lingering drain does not wait for children that hold no output, and ends them too", ({
+        exec,
+        areDead
+      }) =>
+        Effect.gen(function* () {
+          const result = yield* exec.run(Command.shell("sleep 300 >/dev/null 2>&1 & echo $!"), { lingering: "drain" })
+          assert.strictEqual(result.endedBy, "self")
+          assert.isFalse(result.incomplete)
+          yield* areDead([Number(result.stdout)])
+        }))
+    ]),
     test("C15 lingering drain is ended by the timeout, its tree too", ({ exec, areDead }) =>
       Effect.gen(function* () {
         const result = yield* exec.run(fixtures.tree("background", "exits"), {
