@@ -150,8 +150,10 @@ export class Reading<E> {
   private pulled(): void {
     this.isPulling = false
     this.demand = undefined
-    this.turn?.openUnsafe()
+    const { turn } = this
+    // First, for those who wait go on within the next line, and may wait for the next turn there.
     this.turn = undefined
+    turn?.openUnsafe()
   }
 
   private get exited(): EventPull<E> {

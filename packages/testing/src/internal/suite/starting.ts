@@ -10,7 +10,8 @@ import { type Chapter, testOf, when } from "./case.ts"
 import { collect, follow } from "./facts.ts"
 import { failsWith } from "./kit.ts"
 
-const awkward = [
+/** Arguments that a shell, or a careless program, would change. */
+export const awkward = [
   "",
   " ",
   "two words",

@@ -1,0 +1,72 @@
+/**
+ * Pipelines.
+ */
+import * as Stream from "effect/Stream"
+import * as ChildProcess from "effect/process/ChildProcess"
+import { assert } from "@effect/vitest"
+import { encode } from "../web.ts"
+import { areSoonDead, failsWith, firstLine, output, sh, test, text, use, type Test } from "./kit.ts"
+
+const upper = ChildProcess.make`tr a-z A-Z`
+const both = sh("echo out; echo err >&2")
+
+/** Pipelines. */
+export const pipes: ReadonlyArray<Test> = [
+  test("each command reads what the one before it writes", function* () {
+    const pipeline = ChildProcess.make`printf %s ${"hello world"}`.pipe(
+      ChildProcess.pipeTo(upper),
+      ChildProcess.pipeTo(ChildProcess.make("tr", [" ", "-"]))
+    )
+    assert.strictEqual(yield* output(pipeline), "HELLO-WORLD")
+  }),
+  test("a pipeline can be part of another", function* () {
+    const tail = upper.pipe(ChildProcess.pipeTo(ChildProcess.make("cat")))
+    assert.strictEqual(yield* output(ChildProcess.make`printf abc`.pipe(ChildProcess.pipeTo(tail))), "ABC")
+  }),
+  test("from stderr, or from both", function* () {
+    const cat = ChildProcess.make("cat")
+    assert.strictEqual(yield* output(both.pipe(ChildProcess.pipeTo(cat, { from: "stderr" }))), "err\n")
+    const all = yield* output(both.pipe(ChildProcess.pipeTo(cat, { from: "all" })))
+    assert.deepStrictEqual(all.split("\n").toSorted(), ["", "err", "out"])
+  }),
+  test("its exit code, pid and outputs are the last one's, its stdin the first one's", function* () {
+    const handle = yield* sh("cat; exit 3").pipe(ChildProcess.pipeTo(sh("cat; echo err >&2; exit 4")))
+    yield* Stream.run(Stream.make(encode("in")), handle.stdin)
+    assert.deepStrictEqual([yield* text(handle.stdout), yield* text(handle.stderr)], ["in", "err\n"])
+    assert.strictEqual(yield* handle.exitCode, 4)
+    assert.isFalse(yield* handle.isRunning)
+  }),
+  test("a last command that stops reading ends it, though the first would write for ever", function* () {
+    assert.strictEqual(yield* output(ChildProcess.make`yes`.pipe(ChildProcess.pipeTo(sh("head -n 1")))), "y\n")
+  }),
+  test("4 MiB go through three commands", function* () {
+    const pipeline = sh("head -c 4194304 /dev/zero").pipe(
+      ChildProcess.pipeTo(ChildProcess.make("cat")),
+      ChildProcess.pipeTo(ChildProcess.make("wc", ["-c"]))
+    )
+    assert.strictEqual(Number(yield* output(pipeline)), 4_194_304)
+  }),
+  test("kill ends all of it", function* () {
+    const handle = yield* sh("echo $$; exec sleep 300").pipe(
+      ChildProcess.pipeTo(sh('read -r pid; echo "$pid $$"; exec sleep 300'))
+    )
+    const pids = (yield* firstLine(handle)).split(" ").map(Number)
+    yield* handle.kill()
+    assert.isFalse(yield* handle.isRunning)
+    yield* areSoonDead(pids)
+  }),
+  test("a command that does not exist fails the pipeline", function* () {
+    yield* failsWith(
+      ChildProcess.make`echo a`.pipe(ChildProcess.pipeTo(ChildProcess.make("effect-exec-no-such-program"))),
+      "NotFound"
+    )
+  }),
+  test("streamLines reads a pipeline", function* () {
+    const lines = yield* use((spawner) =>
+      Stream.runCollect(
+        spawner.streamLines(sh("printf 'b\\na\\n'").pipe(ChildProcess.pipeTo(ChildProcess.make("sort"))))
+      )
+    )
+    assert.deepStrictEqual(lines, ["a", "b"])
+  })
+].map((it) => ({ ...it, title: `pipeline: ${it.title}` }))
