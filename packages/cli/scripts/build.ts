@@ -36,7 +36,7 @@ const lazySegmenter: Plugin = {
 
 const helpOf = (path: ReadonlyArray<string>): Promise<readonly [plain: string, coloured: string]> =>
   new Promise((resolve) => {
-    const lay = (doc: HelpDoc, colors: boolean) => `${formatter({ colors }).formatHelpDoc(doc)}\n`
+    const lay = (doc: HelpDoc, colors: boolean) => `${formatter(colors).formatHelpDoc(doc)}\n`
     const present: CliOutput.Presenter["present"] = (event) =>
       Effect.sync(() => "helpDoc" in event && resolve([lay(event.helpDoc, false), lay(event.helpDoc, true)]))
     Verb.runWith(cli, { version: "" })([...path, "--help"]).pipe(

@@ -29,5 +29,5 @@ if (texts === undefined) {
   await import("./main.ts")
 } else {
   process.stdout.on("error", () => {})
-  process.stdout.write(texts[process.stdout.isTTY && !process.env["NO_COLOR"] ? 1 : 0])
+  process.stdout.write(texts[process.stdout.isTTY && process.stdout.hasColors() ? 1 : 0])
 }

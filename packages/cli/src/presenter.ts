@@ -6,13 +6,13 @@ import * as Effect from "effect/Effect"
 import { note, write } from "./standardStreams.ts"
 
 /** Lays out help and errors. */
-export const formatter = (options: { readonly colors?: boolean }): CliOutput.Formatter =>
-  CliOutput.defaultFormatter({ ...options, globalFlags: "summary" })
+export const formatter = (colors: boolean): CliOutput.Formatter =>
+  CliOutput.defaultFormatter({ colors, globalFlags: "summary" })
 
 /** Help on standard output; what is wrong on standard error, with a hint at the help instead of all of it. */
 export const presenter: CliOutput.Presenter = {
   present: (event) => {
-    const { formatCliError, formatHelpDoc } = formatter({})
+    const { formatCliError, formatHelpDoc } = formatter(process.stdout.isTTY && process.stdout.hasColors())
     switch (event._tag) {
       case "Help":
         return Effect.ignore(write("stdout", `${formatHelpDoc(event.helpDoc)}\n`))
