@@ -4,12 +4,13 @@
  */
 import * as Fs from "node:fs"
 import { join } from "node:path"
+import * as CliConfig from "effect/cli/CliConfig"
 import * as CliOutput from "effect/cli/CliOutput"
 import type { HelpDoc } from "effect/cli/HelpDoc"
 import * as Verb from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import { build, type Plugin } from "rolldown"
-import { cli } from "../src/cli.ts"
+import { cli, config } from "../src/cli.ts"
 import { formatter } from "../src/presenter.ts"
 import * as Services from "../src/services.ts"
 
@@ -40,6 +41,7 @@ const helpOf = (path: ReadonlyArray<string>): Promise<readonly [plain: string, c
     const present: CliOutput.Presenter["present"] = (event) =>
       Effect.sync(() => "helpDoc" in event && resolve([lay(event.helpDoc, false), lay(event.helpDoc, true)]))
     Verb.runWith(cli, { version: "" })([...path, "--help"]).pipe(
+      Effect.provideService(CliConfig.CliConfig, config),
       Effect.provideService(CliOutput.Presenter, { present }),
       Effect.provide(Services.layer),
       Effect.runPromise

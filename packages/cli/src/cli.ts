@@ -1,7 +1,9 @@
 /**
- * The command `effect-exec`: its verbs.
+ * The command `effect-exec`: its verbs, and the flags that all of them have.
  */
+import * as CliConfig from "effect/cli/CliConfig"
 import * as Verb from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
 import { doctor } from "./verbs/doctor.ts"
 import { run } from "./verbs/run.ts"
 import { stream } from "./verbs/stream.ts"
@@ -16,3 +18,7 @@ export const cli = Verb.make("effect-exec").pipe(
     { command: "source <(effect-exec --completions bash)", description: "Completions for this shell" }
   ])
 )
+
+const { Completions, Help, LogLevel, Version } = GlobalFlag
+
+export const config = CliConfig.make({ builtIns: [Help, Version, Completions, LogLevel] })

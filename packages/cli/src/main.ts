@@ -5,14 +5,13 @@ import * as CliConfig from "effect/cli/CliConfig"
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Verb from "effect/cli/Command"
-import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as ExecError from "effect-exec/ExecError"
 import packageJson from "../package.json" with { type: "json" }
-import { cli } from "./cli.ts"
+import { cli, config } from "./cli.ts"
 import { separate } from "./commandLine.ts"
 import * as ExitCode from "./exitCode.ts"
 import { BrokenPipe, Ended, Failure } from "./failure.ts"
@@ -31,10 +30,8 @@ const codeOf = (error: unknown): Effect.Effect<number> => {
   return Effect.as(note(error instanceof Failure ? error.message : `internal error: ${String(error)}`), ExitCode.failed)
 }
 
-const { Completions, Help, LogLevel, Version } = GlobalFlag
-
 const work = Verb.runWith(cli, { version: packageJson.version })(separate(cli, process.argv.slice(2))).pipe(
-  Effect.provideService(CliConfig.CliConfig, { builtIns: [Help, Version, Completions, LogLevel] }),
+  Effect.provideService(CliConfig.CliConfig, config),
   Effect.provideService(CliOutput.Presenter, presenter),
   // Standard output is the command's.
   Effect.provideService(Logger.LogToStderr, true),
