@@ -20,14 +20,19 @@ import * as Services from "./services.ts"
 import * as Signals from "./signals.ts"
 import { note, write } from "./standardStreams.ts"
 
-/** What an error means for the exit code. Says what was not said yet. */
-const codeOf = (error: unknown): Effect.Effect<number> => {
-  if (error instanceof Ended) return Effect.succeed(error.exitCode)
-  if (error instanceof BrokenPipe) return Effect.succeed(ExitCode.brokenPipe)
+/** How this program ends, by what its work came to. Says what was not said yet. */
+const ended = (error: unknown): Effect.Effect<Ended> => {
+  if (error instanceof Ended) return Effect.succeed(error)
+  if (error instanceof BrokenPipe) return Effect.succeed(new Ended({ exitCode: ExitCode.brokenPipe }))
   // The presenter has said it.
-  if (error instanceof CliError.ShowHelp) return Effect.succeed(error.errors.length === 0 ? 0 : ExitCode.failed)
-  if (ExecError.isExecError(error)) return Effect.as(note(error.message), ExitCode.ofError(error))
-  return Effect.as(note(error instanceof Failure ? error.message : `internal error: ${String(error)}`), ExitCode.failed)
+  if (error instanceof CliError.ShowHelp) {
+    return Effect.succeed(new Ended({ exitCode: error.errors.length === 0 ? 0 : ExitCode.failed }))
+  }
+  if (ExecError.isExecError(error)) {
+    return Effect.as(note(error.message), new Ended({ exitCode: ExitCode.ofError(error) }))
+  }
+  const message = error instanceof Failure ? error.message : `internal error: ${String(error)}`
+  return Effect.as(note(message), new Ended({ exitCode: ExitCode.failed }))
 }
 
 const work = Verb.runWith(cli, { version: packageJson.version })(separate(cli, process.argv.slice(2))).pipe(
@@ -38,24 +43,19 @@ const work = Verb.runWith(cli, { version: packageJson.version })(separate(cli, p
   Effect.provide(Services.layer)
 )
 
-// A shell that is told by a signal to end looks at whether this program ended by it, too: an exit code alone would not
-// stop its loop.
-const endBy = (signal: string): void => {
-  process.removeAllListeners(signal)
-  process.kill(process.pid, signal)
-}
-
 const main = Effect.gen(function* () {
   const exit = yield* Signals.interrupting(work)
   const signal = Signals.received()
-  const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
-  const code = error === undefined ? 0 : yield* codeOf(error)
-  if (signal !== undefined && (Exit.hasInterrupts(exit) || (error instanceof Ended && error.signal === signal))) {
-    endBy(signal)
-  }
+  const end = Exit.isSuccess(exit)
+    ? new Ended({ exitCode: 0 })
+    : signal !== undefined && Cause.hasInterruptsOnly(exit.cause)
+      ? new Ended({ exitCode: ExitCode.failed, signal })
+      : yield* ended(Cause.squash(exit.cause))
   // What is still on its way to a pipe would be lost.
   yield* Effect.ignore(write("stdout", ""))
-  process.exit(code)
+  // A shell looks at how its command ended: after Ctrl-C an exit code alone would not stop the loop that it stands in.
+  if (signal !== undefined && signal === end.signal) Signals.endBy(signal)
+  process.exit(end.exitCode)
 })
 
 void Effect.runFork(main)

@@ -19,6 +19,13 @@ const leave = (signal: EndingSignal): void => process.exit(128 + numbers[signal]
 let last: EndingSignal | undefined
 let react: (signal: EndingSignal) => void = leave
 
+/** Ends this program by a signal, as if it had never been handled; but for the core that SIGQUIT would dump. */
+export const endBy = (signal: EndingSignal): void => {
+  process.removeAllListeners(signal)
+  if (signal !== "SIGQUIT") process.kill(process.pid, signal)
+  leave(signal)
+}
+
 /** The last one that was received. */
 export const received = (): EndingSignal | undefined => last
 
