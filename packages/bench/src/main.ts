@@ -9,6 +9,7 @@ import * as Os from "node:os"
 import { parseArgs } from "node:util"
 import type { Bench, Settings } from "./bench.ts"
 import * as Block from "./block.ts"
+import * as Capsule from "./capsule.ts"
 import * as Collect from "./collect.ts"
 import * as Docker from "./docker.ts"
 import * as Idle from "./idle.ts"
@@ -27,7 +28,8 @@ const benches: ReadonlyArray<Bench> = [
   Throughput.bench,
   Collect.bench,
   Idle.bench,
-  Docker.bench
+  Docker.bench,
+  Capsule.bench
 ]
 
 const { positionals, values } = parseArgs({

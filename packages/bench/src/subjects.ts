@@ -2,8 +2,10 @@
  * Who is measured, by name. A further variant of ours is one more line in `variants`: it gets a row of its own in every
  * table, its own targets where the `targets` of a bench name it, and `soak` and `must-show` take it with `--variant`.
  */
+import { CapsuleExec } from "@effect-exec/capsule"
 import { DockerExec } from "@effect-exec/docker"
 import { LocalExec } from "@effect-exec/local"
+import { NodeWS } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Exec } from "effect-exec"
@@ -16,6 +18,8 @@ import * as EngineDriver from "./engineDriver.ts"
 import * as ExecaDriver from "./execaDriver.ts"
 import * as ExecDriver from "./execDriver.ts"
 import * as Raw from "./raw.ts"
+import * as RawWsDriver from "./rawWsDriver.ts"
+import * as Remote from "./remote.ts"
 
 /** Ours. `portable` has Node's own spawn beneath, `agent` the agent, where there is one for this system. */
 export const variants: Readonly<Record<string, Layer.Layer<Exec.Exec>>> = {
@@ -31,6 +35,17 @@ const containers: Readonly<Record<string, Layer.Layer<Exec.Exec>>> = {
       Effect.map((container) => DockerExec.layer({ container }))
     )
   )
+}
+
+/** Ours, on a capsule in another process. */
+const capsuleAt = (at: "capsule" | "farCapsule"): Layer.Layer<Exec.Exec> =>
+  Layer.unwrap(
+    Effect.map(Effect.promise(Remote.ports), (ports) => CapsuleExec.layer({ url: `ws://127.0.0.1:${ports[at]}` }))
+  ).pipe(Layer.provide(NodeWS.layerWebSocketConstructor))
+
+const capsules: Readonly<Record<string, Layer.Layer<Exec.Exec>>> = {
+  capsule: capsuleAt("capsule"),
+  "far capsule": capsuleAt("farCapsule")
 }
 
 /** The one that `soak` and `must-show` take when they are not told. */
@@ -50,6 +65,10 @@ export const local: Cast = { base: "raw", ours: Object.keys(variants), peers: ["
 /** `raw`, a local command, shows how far a container is from that. */
 export const docker: Cast = { base: "engine", ours: Object.keys(containers), peers: ["dockerode", "docker CLI", "raw"] }
 
+export const capsule: Cast = { base: "raw ws", ours: ["capsule"], peers: [] }
+
+export const farCapsule: Cast = { base: "far raw ws", ours: ["far capsule"], peers: [] }
+
 export const all = ({ base, ours, peers }: Cast): ReadonlyArray<string> => [base, ...ours, ...peers]
 
 const ours = (layers: Readonly<Record<string, Layer.Layer<Exec.Exec>>>) =>
@@ -62,7 +81,9 @@ const drivers: Readonly<Record<string, () => Promise<Driver>>> = {
   engine: EngineDriver.open,
   dockerode: DockerodeDriver.open,
   "docker CLI": DockerCliDriver.open,
-  ...Object.fromEntries([...ours(variants), ...ours(containers)])
+  "raw ws": RawWsDriver.open("raw"),
+  "far raw ws": RawWsDriver.open("farRaw"),
+  ...Object.fromEntries([...ours(variants), ...ours(containers), ...ours(capsules)])
 }
 
 export const open = (name: string): Promise<Driver> => {

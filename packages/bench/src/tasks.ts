@@ -87,6 +87,19 @@ const bytes =
     return { rate: got / 1000 / millis, cpu: (cpuMillis * 1e9) / got }
   }
 
+/** As `count`, some at once; and how much later the last one ended than the first: 1 where all get the same share. */
+const counts: Task = async (driver, { argv, size = 0, times }) => {
+  const start = performance.now()
+  const ends: Array<number> = []
+  const one = async () => {
+    const got = await driver.count(argv)
+    if (got !== size) throw new Error(`${size} bytes expected, ${got} came`)
+    ends.push(performance.now() - start)
+  }
+  await Promise.all(Array.from({ length: times }, one))
+  return { rate: (size * times) / 1000 / ends.at(-1)!, spread: ends.at(-1)! / ends[0]! }
+}
+
 /** Memory of this process for each of many commands that do nothing. */
 const idle: Task = async (driver, { argv, times }) => {
   const { hold } = driver
@@ -112,6 +125,6 @@ const idle: Task = async (driver, { argv, times }) => {
   }
 }
 
-export const tasks = { sequential, concurrent, blocking, count: bytes("count"), collect: bytes("run"), idle }
+export const tasks = { sequential, concurrent, blocking, count: bytes("count"), counts, collect: bytes("run"), idle }
 
 export type TaskName = keyof typeof tasks

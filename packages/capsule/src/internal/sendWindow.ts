@@ -16,15 +16,30 @@ const largest = 16 * 1024 * 1024
 /** How long data of ours may make an echo wait, in milliseconds: less than one notices at a keyboard. */
 const allowance = 15
 
+/** How many rounds without any queue it takes to believe that the path got wider. */
+const calmRounds = 4
+
 export class SendWindow {
   size = initial
   private shortest = Infinity
-  private decidedAt = -Infinity
+  /** Doubling each round, until the first queue; then feeling its way. */
+  private isProbing = true
+  private calm = 0
+
+  // A round is the time of a round trip: what was learnt of messages that were sent in the one before.
+  private startedAt = -Infinity
+  private acked = 0
+  private wasLimiting = false
+  private roundShortest = Infinity
+  private roundInFlight = 0
 
   /** A new socket may take another path. What the last one could carry is still the best guess. */
   restart(): void {
     this.shortest = Infinity
     this.size = Math.max(initial, this.size / 2)
+    this.isProbing = true
+    this.calm = 0
+    this.begin(-Infinity)
   }
 
   /**
@@ -34,14 +49,38 @@ export class SendWindow {
   acknowledged(bytes: number, sentAt: number, now: number, inFlight: number, isLimiting: boolean): void {
     const roundTrip = now - sentAt
     if (roundTrip < this.shortest) this.shortest = roundTrip
-    if (!isLimiting) return
-    const longest = this.shortest + allowance
-    if (roundTrip <= longest) {
-      this.size = Math.min(largest, this.size + bytes)
-    } else if (sentAt > this.decidedAt) {
-      // Once a round trip, or every acknowledgement of the same congestion would shrink it again.
-      this.decidedAt = now
-      this.size = Math.max(smallest, Math.min(this.size, (inFlight * longest) / roundTrip))
+    // The shortest of a round is what its queue made of it; longer ones were late for other reasons: a busy machine, a
+    // garbage collection.
+    if (roundTrip < this.roundShortest) {
+      this.roundShortest = roundTrip
+      this.roundInFlight = inFlight
     }
+    this.acked += bytes
+    this.wasLimiting ||= isLimiting
+    if (sentAt < this.startedAt) return
+    if (this.wasLimiting) this.decide()
+    this.begin(now)
+  }
+
+  private decide(): void {
+    const longest = this.shortest + allowance
+    if (this.roundShortest > longest) {
+      this.isProbing = false
+      this.calm = 0
+      const fitting = (this.roundInFlight * longest) / this.roundShortest
+      this.size = Math.max(smallest, this.size / 2, Math.min(this.size, fitting))
+      return
+    }
+    this.calm = this.roundShortest < this.shortest + allowance / 4 ? this.calm + 1 : 0
+    if (this.calm >= calmRounds) this.isProbing = true
+    this.size = Math.min(largest, this.size + (this.isProbing ? this.acked : this.size / 8))
+  }
+
+  private begin(now: number): void {
+    this.startedAt = now
+    this.acked = 0
+    this.wasLimiting = false
+    this.roundShortest = Infinity
+    this.roundInFlight = 0
   }
 }
