@@ -44,7 +44,10 @@ import * as WebSocket from "./internal/webSocket.ts"
 
 /** Where the capsule is. */
 export interface Options {
-  /** The server's address, `ws://` or `wss://`. */
+  /**
+   * The server's address, `ws://` or `wss://`; `http://` and `https://` mean the same. A capsule that was made of a
+   * template is at `/capsules/ID`.
+   */
   readonly url: string
   /** What the server wants to see; it is sent in the first message, never in the URL. */
   readonly token?: Redacted.Redacted<string> | undefined
@@ -57,7 +60,7 @@ export const connect = (url: string): Effect.Effect<Connect> =>
       onNone: () => (url, protocols) => new web.WebSocket(url, protocols),
       onSome: (make) => (url, protocols) => make(url, protocols) as unknown as WebSocketLike
     })
-    return WebSocket.connect(open, url)
+    return WebSocket.connect(open, url.replace(/^http/i, "ws"))
   })
 
 /** The host by itself, for wrappers and tests. */

@@ -5,9 +5,6 @@ import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import * as Transformation from "effect/SchemaTransformation"
 
-/** The id of a capsule: 1 to 128 letters, digits, `.`, `_` or `-`, the first a letter or digit. */
-export const CapsuleId = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/))
-
 /** What a server tells of a capsule. */
 export const CapsuleInfo = Schema.Struct({
   id: Schema.String,
@@ -38,7 +35,7 @@ const Millis = Schema.Union([
 export const CreateCapsule = Schema.Struct({
   template: Schema.String,
   /** Creating twice with one id creates once. The server makes one up where there is none. */
-  id: Schema.optionalKey(CapsuleId),
+  id: Schema.optionalKey(Schema.String),
   /** How long nobody has to use it before it may end; the server has a default. */
   idleTimeout: Schema.optionalKey(Millis)
 })

@@ -49,6 +49,9 @@
  * Tested on Linux. On macOS, where there is no `/proc`, the tree is the process group and a reused pid is not noticed;
  * on Windows every command fails with `BackendUnavailable`.
  */
+import * as Fs from "node:fs/promises"
+import * as Os from "node:os"
+import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -96,3 +99,23 @@ export const layerWith = (options: Options): Layer.Layer<Exec.Exec> =>
 
 /** Runs commands on this machine. What it started ends when the layer's scope closes. */
 export const layer: Layer.Layer<Exec.Exec> = layerWith({})
+
+/**
+ * Runs commands on this machine, in a directory of the layer's own, which is their `HOME` too and gone with the layer. What
+ * capsules on a server are made of that should not find each other's files; it keeps nobody from reading others.
+ */
+export const layerTemporary = (options: Omit<Options, "cwd"> = {}): Layer.Layer<Exec.Exec> =>
+  Layer.unwrap(
+    Effect.map(temporaryDirectory, (cwd) => {
+      const baseEnv = { ...(options.baseEnv ?? Environment.base()), HOME: cwd }
+      return layerWith({ ...options, baseEnv, cwd })
+    })
+  )
+
+const temporaryDirectory = Effect.acquireRelease(
+  Effect.promise(() => Fs.mkdtemp(Path.join(Os.tmpdir(), "effect-exec-"))),
+  (path) =>
+    Effect.tryPromise(() => Fs.rm(path, { recursive: true, force: true })).pipe(
+      Effect.catch((error) => Effect.logWarning(`The directory ${path} could not be removed`, error))
+    )
+)

@@ -29,7 +29,7 @@ const hints: Readonly<Record<number, string>> = {
 export const refused = (loss: Loss): ExecError.ExecError => {
   switch (loss.code) {
     case closeCodes.noCapsule:
-      return ExecError.make(new ExecError.SandboxNotFound({ sandbox: loss.text, detail: detail(loss) }))
+      return ExecError.make(new ExecError.SandboxNotFound({ sandbox: loss.text }))
     case closeCodes.tooMany:
       return ExecError.make(new ExecError.LimitReached({ limit: "sessions of the server", detail: detail(loss) }))
     default:
@@ -38,12 +38,16 @@ export const refused = (loss: Loss): ExecError.ExecError => {
 }
 
 /** What becomes of whatever was under way when the session ended. */
-export const lost = (loss: Loss, started: boolean): ExecError.ExecError =>
-  ExecError.make(
-    loss.code === closeCodes.wrongFrame
-      ? new ExecError.ProtocolViolation({ problem: loss.text, detail: detail(loss) })
-      : new ExecError.ConnectionLost({ started, detail: detail(loss) })
-  )
+export const lost = (loss: Loss, started: boolean): ExecError.ExecError => {
+  switch (loss.code) {
+    case closeCodes.wrongFrame:
+      return ExecError.make(new ExecError.ProtocolViolation({ problem: loss.text, detail: detail(loss) }))
+    case closeCodes.noCapsule:
+      return ExecError.make(new ExecError.SandboxNotFound({ sandbox: loss.text }))
+    default:
+      return ExecError.make(new ExecError.ConnectionLost({ started, detail: detail(loss) }))
+  }
+}
 
 /** The layer was closed. */
 export const closed: ExecError.ExecError = ExecError.make(new ExecError.Closed({ what: "connection to the capsule" }))

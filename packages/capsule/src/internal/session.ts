@@ -110,8 +110,9 @@ export class Session {
   get start(): Effect.Effect<void, ExecError, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const greeted = Deferred.makeUnsafe<void, ExecError>()
-      yield* Effect.addFinalizer(() => Effect.sync(() => this.end(() => failure.closed)))
       yield* Effect.forkScoped(this.run(greeted), { startImmediately: true })
+      // Closes before what carries it: a socket that is only let go of leaves the session to the server's grace.
+      yield* Effect.addFinalizer(() => Effect.sync(() => this.end(() => failure.closed)))
       yield* Deferred.await(greeted)
     })
   }
