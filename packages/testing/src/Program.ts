@@ -64,6 +64,8 @@ export interface ProcessIO {
   readonly fork: (program: Program, options?: ForkOptions) => Effect.Effect<Child>
   /** Sends a signal to a process of the sandbox, `false` when there is none with this pid. */
   readonly kill: (pid: number, signal: Signal) => Effect.Effect<boolean>
+  /** How this process ended, once it has: for those who outlive it, such as a test. */
+  readonly ended: Effect.Effect<ExitStatus>
   /** The processes of the sandbox that run now. */
   readonly processes: Effect.Effect<ReadonlyArray<ProcessEntry>>
 }

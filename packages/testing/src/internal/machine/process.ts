@@ -157,6 +157,14 @@ export const killTree = (table: Table, tree: Tree, scope: Scope.Scope): Effect.E
       : killed.pipe(Effect.andThen(Fiber.awaitAll(fibers)), Effect.andThen(killTree(table, tree, scope)))
   })
 
+/** What is left of stdin, as a stream. */
+export const streamOf = (read: ProcessIO["read"]): ProcessIO["stdin"] =>
+  Stream.fromPull(
+    Effect.succeed(
+      Effect.flatMap(read, (bytes) => (bytes === undefined ? Cause.done() : Effect.succeed([bytes] as const)))
+    )
+  )
+
 const makeIO = (table: Table, process: Process, options: Start): ProcessIO => {
   const { tree, scope } = options
   // A stopped process does nothing at all until it is continued.
@@ -194,11 +202,7 @@ const makeIO = (table: Table, process: Process, options: Start): ProcessIO => {
     cwd: options.cwd,
     user: options.user,
     tty: Effect.sync(() => tree.tty.size),
-    stdin: Stream.fromPull(
-      Effect.succeed(
-        Effect.flatMap(read, (bytes) => (bytes === undefined ? Cause.done() : Effect.succeed([bytes] as const)))
-      )
-    ),
+    stdin: streamOf(read),
     read,
     stdout: write(1),
     stderr: write(2),
@@ -229,6 +233,7 @@ const makeIO = (table: Table, process: Process, options: Start): ProcessIO => {
         const target = table.running.get(pid)
         return target === undefined ? Effect.succeed(false) : Effect.as(deliver(table, target, signal, scope), true)
       }),
+    ended: Deferred.await(process.status),
     processes: Effect.sync(() => Array.from(table.running.values(), (running) => running.entry))
   }
 }

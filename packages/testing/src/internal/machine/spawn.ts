@@ -14,27 +14,10 @@ import { deliver, killTree, makeTree, start, type Table } from "./process.ts"
 /** A simulated machine: what is installed on it, and what runs. */
 export interface Machine {
   readonly table: Table
-  readonly find: (command: Command.Command) => Program | undefined
+  /** What a command would run. */
+  readonly find: (command: Command.Command) => Effect.Effect<Program, ExecError.ExecError>
   readonly env: Readonly<Record<string, string>>
-  readonly directories: ReadonlyArray<string>
-  readonly users: ReadonlyArray<string>
-  readonly notExecutable: ReadonlyArray<string>
-}
-
-const find = (machine: Machine, command: Command.Command): Effect.Effect<Program, ExecError.ExecError> => {
-  const [program] = command.argv
-  const cwd = command.cwd ?? "/"
-  const user = command.user?.split(":")[0]
-  const found = machine.find(command)
-  return !machine.directories.includes(cwd)
-    ? Effect.fail(ExecError.make(new ExecError.CwdNotFound({ cwd })))
-    : user !== undefined && !machine.users.includes(user)
-      ? Effect.fail(ExecError.make(new ExecError.UserNotFound({ user: command.user! })))
-      : machine.notExecutable.includes(program)
-        ? Effect.fail(ExecError.make(new ExecError.PermissionDenied({ program })))
-        : found === undefined
-          ? Effect.fail(ExecError.make(new ExecError.CommandNotFound({ program })))
-          : Effect.succeed(found)
+  readonly user: string
 }
 
 /** Starts a command on the machine; the `owner` is the layer's scope, to which a lingering tree is left. */
@@ -47,7 +30,7 @@ export const spawn = (
     Effect.gen(function* () {
       const { table } = machine
       const { command } = request
-      const program = yield* find(machine, command)
+      const program = yield* machine.find(command)
       const outputs = makeOutputs()
       const stdin = makeInput()
       if (request.stdin === "none") stdin.closeWriting()
@@ -58,7 +41,7 @@ export const spawn = (
         argv: command.argv,
         env: Command.environment(command, machine.env),
         cwd: command.cwd ?? "/",
-        user: command.user?.split(":")[0] ?? machine.users[0]!,
+        user: command.user?.split(":")[0] ?? machine.user,
         stdin,
         outputs: [1, 2],
         scope: owner
