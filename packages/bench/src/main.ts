@@ -11,6 +11,7 @@ import type { Bench, Settings } from "./bench.ts"
 import * as Block from "./block.ts"
 import * as Capsule from "./capsule.ts"
 import * as Collect from "./collect.ts"
+import * as Command from "./command.ts"
 import * as Docker from "./docker.ts"
 import * as Idle from "./idle.ts"
 import * as Noop from "./noop.ts"
@@ -29,7 +30,8 @@ const benches: ReadonlyArray<Bench> = [
   Collect.bench,
   Idle.bench,
   Docker.bench,
-  Capsule.bench
+  Capsule.bench,
+  Command.bench
 ]
 
 const { positionals, values } = parseArgs({

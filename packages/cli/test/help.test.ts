@@ -1,6 +1,4 @@
 /** What is said to whoever asks, or types something else than was meant. */
-import * as Fs from "node:fs"
-import * as Path from "node:path"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Command, Exec } from "effect-exec"
@@ -71,10 +69,4 @@ layer(LocalExec.layer, { excludeTestServices: true })("help", (it) => {
       }
     })
   )
-
-  it("is there without the rest of the program: it is what takes time to load", () => {
-    const dist = Path.dirname(program)
-    assert.isBelow(Fs.statSync(program).size, 2000)
-    assert.notInclude(Fs.readFileSync(Path.join(dist, "main.js"), "utf8"), "dockerode")
-  })
 })
