@@ -2,7 +2,9 @@
 // One thread, one epoll loop; whatever may block happens in a helper process.
 #include "agent.h"
 #include "out.h"
+#include "rendezvous.h"
 #include "spawn.h"
+#include "sweep.h"
 #include "tree.h"
 
 #include <errno.h>
@@ -131,6 +133,19 @@ static void send_hello(void) {
 
 static struct watch client_watch, out_watch;
 
+// What was stdin before the client came over a socket: nothing is said there any more, but its end is still the end.
+static int lifeline = -1;
+
+static void on_lifeline(struct watch *watch, uint32_t events) {
+  (void)watch;
+  (void)events;
+  char ignored[256];
+  ssize_t got = read(lifeline, ignored, sizeof ignored);
+  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) agent_end(0, 0, NULL);
+}
+
+static struct watch lifeline_watch = {on_lifeline};
+
 static bool set_up(void) {
   agent.pid = getpid();
   if (fcntl(STDIN_FILENO, F_GETFD) < 0 || fcntl(STDOUT_FILENO, F_GETFD) < 0) return false;
@@ -148,6 +163,7 @@ static bool set_up(void) {
   if (agent.epoll < 0 || signals < 0 || epoll_ctl(agent.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &in) < 0) return false;
   epoll_ctl(agent.epoll, EPOLL_CTL_ADD, STDOUT_FILENO, &out); // refused for a plain file, which never makes one wait
   watch_add(signals, &signal_watch, EPOLLIN);
+  if (lifeline >= 0) watch_add(lifeline, &lifeline_watch, EPOLLIN);
   return true;
 }
 
@@ -166,10 +182,13 @@ static void follow_pause(bool *was_paused) {
 }
 
 int main(int argc, char **argv) {
-  if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+  const char *option = argc > 1 ? argv[1] : "";
+  if (argc == 2 && strcmp(option, "--version") == 0) {
     puts(AGENT_VERSION);
     return 0;
   }
+  if (argc == 3 && strcmp(option, "--sweep") == 0) return sweep(argv[2]);
+  if (argc == 3 && strcmp(option, "--socket") == 0) lifeline = rendezvous(argv[2]);
   if (!set_up()) {
     fputs("agent: stdin and stdout must be pipes or sockets to a client; see PROTOCOL.md\n", stderr);
     return 2;

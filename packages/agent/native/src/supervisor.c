@@ -229,7 +229,7 @@ static void settle_in(void) {
   if (signals != SIGNALS) _exit(1);
 
   own_priority = getpriority(PRIO_PROCESS, 0);
-  prctl(PR_SET_NAME, "agent-command");
+  prctl(PR_SET_NAME, SUPERVISOR_NAME);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prctl(PR_SET_PDEATHSIG, PARENT_DIED);
   if (getppid() != setup->agent) _exit(0); // it died before we asked to be told

@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#define SUPERVISOR_NAME "agent-command" // as the kernel shows it
+
 struct supervisor_setup {
   int socket, null;         // inherited by the fork; everything else is closed
   pid_t agent;

@@ -34,10 +34,14 @@ static int found_count;
 
 static bool pidfd_missing;
 
-static int pidfd_open_(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+int pidfd_of(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+bool process_signal(int pidfd, pid_t pid, int signal) {
+  return (pidfd >= 0 ? syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) : kill(pid, signal)) == 0;
+}
 
 bool pidfd_works(void) {
-  int fd = pidfd_open_(getpid());
+  int fd = pidfd_of(getpid());
   if (fd >= 0) close(fd);
   return fd >= 0;
 }
@@ -138,7 +142,7 @@ static bool signal_child(pid_t pid, const struct walk *walk) {
 }
 
 static bool signal_descendant(const struct member *member, pid_t root, const struct walk *walk) {
-  int fd = pidfd_missing ? -1 : pidfd_open_(member->pid);
+  int fd = pidfd_missing ? -1 : pidfd_of(member->pid);
   if (fd < 0 && !pidfd_missing) {
     if (errno == ESRCH || errno == EINVAL) return false;
     pidfd_missing = errno == ENOSYS || errno == EPERM;
@@ -147,7 +151,7 @@ static bool signal_descendant(const struct member *member, pid_t root, const str
   struct status status;
   bool ours = status_read(member->pid, &status) && (status.parent == member->parent || status.parent == root) &&
               status.state != 'Z' && (walk->group == 0 || status.group == walk->group);
-  bool sent = ours && (fd >= 0 ? syscall(SYS_pidfd_send_signal, fd, walk->signal, NULL, 0) : kill(member->pid, walk->signal)) == 0;
+  bool sent = ours && process_signal(fd, member->pid, walk->signal);
   if (fd >= 0) close(fd);
   return sent;
 }

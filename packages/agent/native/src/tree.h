@@ -15,3 +15,8 @@ int tree_signal(const struct walk *walk);
 
 bool tree_is_readable(void);
 bool pidfd_works(void);
+
+// Holds a process, so that its number stays its own; -1 where that cannot be, or when there is none.
+int pidfd_of(pid_t pid);
+// By what it is held with; where that is -1, by its number.
+bool process_signal(int pidfd, pid_t pid, int signal);

@@ -194,7 +194,7 @@ export class Agent {
       this.stderr += b
     })
     this.child.stdin.on("error", () => {})
-    this.child.stdout.on("data", (b) => this.#feed(b))
+    this.child.stdout.on("data", (b) => this.feed(b))
     this.ended = new Promise((resolve) =>
       this.child.on("close", (code, signal) => {
         this.isEnded = { code, signal }
@@ -211,7 +211,7 @@ export class Agent {
     this.write(frame(C.HELLO, 0, Buffer.concat([Buffer.from("EXAG"), new Payload().u16(1).u16(0).u32(features).end()])))
   }
   #rest = Buffer.alloc(0)
-  #feed(chunk) {
+  feed(chunk) {
     let b = this.#rest.length ? Buffer.concat([this.#rest, chunk]) : chunk
     while (b.length >= 12) {
       const length = b.readUInt32LE(0)

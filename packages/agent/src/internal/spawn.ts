@@ -66,12 +66,12 @@ export const make = (connection: Connection, hello: Hello, base: Base): Backend[
       : fail(new ExecError.StartFailed({ program, detail }))
   }
 
-  const release = (remote: Remote): Effect.Effect<void> =>
+  const release = (remote: Remote, command: Command): Effect.Effect<void> =>
     // Put together when it runs: it waits beside the command for as long as that lives.
     Effect.suspend(() => {
       const ended = remote.isLeft
         ? Effect.void
-        : deadline.within(Effect.ignore(remote.killed), killMillis, () => stillThere(remote))
+        : deadline.within(Effect.ignore(remote.killed), killMillis, () => stillThere(command))
       return Effect.andThen(
         ended,
         Effect.sync(() => {
@@ -99,13 +99,15 @@ export const make = (connection: Connection, hello: Hello, base: Base): Backend[
           Effect.flatMap((answer) =>
             answer === undefined ? Effect.void : restore(notStarted(answer, request, env["PATH"], cwd))
           ),
-          Effect.onError(() => release(remote)),
-          Effect.andThen(Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, release(remote)))),
+          Effect.onError(() => release(remote, request.command)),
+          Effect.andThen(
+            Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, release(remote, request.command)))
+          ),
           Effect.as(remote)
         )
       })
     )
 }
 
-const stillThere = (remote: Remote): Effect.Effect<void> =>
-  Effect.logWarning(`The tree of process ${remote.pid} could not be ended: it was still there after ${killMillis} ms`)
+const stillThere = ({ argv: [program] }: Command): Effect.Effect<void> =>
+  Effect.logWarning(`Processes of ${program} could not be ended: they were still there after ${killMillis} ms`)
