@@ -29,7 +29,7 @@ const benches: ReadonlyArray<Bench> = [
   Throughput.bench,
   Collect.bench,
   Idle.bench,
-  Docker.bench,
+  ...Docker.benches,
   Capsule.bench,
   Command.bench
 ]

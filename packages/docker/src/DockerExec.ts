@@ -21,8 +21,9 @@
  * - **`user`** works in every container: the engine starts an agent as that user where the first one may not become him.
  * - **Users, `HOME` and paths** are the container's. Environment variables are seen by who may inspect its processes.
  * - **Out of memory** is `Signaled` with the cause `oom`, where the engine reported it in time.
- * - **In a container that is not ours** the agent is a process like others: whoever may kill it there ends its commands. One
- *   that kills it together with the supervisor of its own tree escapes.
+ * - **In a container that is not ours** the agent is a process like others: whoever may kill it there ends its commands, and
+ *   what they leave is found by a variable of their environment, `EFFECT_EXEC_AGENT`. One that kills the agent together
+ *   with its supervisors *and* has another environment escapes.
  *
  * Tested on Linux with an engine of version 20.10. Not tested: Docker Desktop, rootless, Podman, Windows containers.
  */

@@ -3,7 +3,7 @@ import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import * as Hijack from "../src/internal/hijack.ts"
 
 const upgraded = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
@@ -25,9 +25,15 @@ const open = (server: Http.Server, deadlineMillis = 10_000) => {
   return Hijack.upgrade(host, { path: "/v1.41/exec/1/start", body: {}, deadlineMillis })
 }
 
-const readAll = Effect.fnUntraced(function* ({ pull }: Hijack.Upgraded) {
-  const chunks: Array<Uint8Array> = []
-  for (let chunk = yield* pull; chunk !== undefined; chunk = yield* pull) chunks.push(chunk)
+/** Reads on to the end, or until so many bytes have come. */
+const read = Effect.fnUntraced(function* (stream: Hijack.Upgraded, size = Infinity) {
+  const chunks: Array<Buffer> = []
+  let left = size
+  yield* stream.read((chunk) => {
+    chunks.push(Buffer.from(chunk))
+    left -= chunk.length
+    return left <= 0
+  })
   return Buffer.concat(chunks)
 })
 
@@ -43,17 +49,17 @@ describe("an upgraded request", () => {
       const stream = yield* open(server)
       yield* stream.write(new TextEncoder().encode("stdin"))
       yield* stream.end
-      assert.strictEqual((yield* readAll(stream)).toString(), "head after stdin")
-      assert.isUndefined(yield* stream.pull)
+      assert.strictEqual((yield* read(stream)).toString(), "head after stdin")
+      assert.strictEqual((yield* read(stream)).length, 0)
     })
   )
 
-  it.live("while nobody pulls the sender is stopped, and nothing is lost", () =>
+  it.live("while nobody reads the sender is stopped, and nothing is lost", () =>
     Effect.gen(function* () {
       const chunk = Buffer.alloc(64 * 1024, "x")
       const total = 64 * 1024 * 1024
       let sent = 0
-      let stalled = Promise.withResolvers<void>()
+      const stalled = Promise.withResolvers<void>()
       const server = yield* serve((socket) => {
         socket.write(upgraded)
         const more = () => {
@@ -73,13 +79,23 @@ describe("an upgraded request", () => {
         more()
       })
       const stream = yield* open(server)
-      yield* stream.pull
+      const first = yield* read(stream, 1)
       yield* Effect.promise(() => stalled.promise)
       assert.isBelow(sent, total / 2)
-      const first = sent
-      stalled = Promise.withResolvers<void>()
-      assert.isAbove((yield* readAll(stream)).length, total - first)
-      assert.strictEqual(sent, total)
+      // Interrupted in the middle, it is read on from there.
+      let got = first.length
+      const third = Promise.withResolvers<void>()
+      const count = (chunk: Uint8Array) => {
+        got += chunk.length
+        if (got > total / 3) third.resolve()
+        return false
+      }
+      const reading = yield* Effect.forkChild(stream.read(count), { startImmediately: true })
+      yield* Effect.promise(() => third.promise)
+      yield* Fiber.interrupt(reading)
+      assert.isBelow(got, total)
+      assert.strictEqual(yield* stream.read(count), "end")
+      assert.strictEqual(got, total)
     })
   )
 

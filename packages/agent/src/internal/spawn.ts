@@ -66,7 +66,7 @@ export const make = (connection: Connection, hello: Hello, base: Base): Backend[
       : fail(new ExecError.StartFailed({ program, detail }))
   }
 
-  const release = (remote: Remote, command: Command): Effect.Effect<void> =>
+  const release = (remote: Remote, command: Command.Command): Effect.Effect<void> =>
     // Put together when it runs: it waits beside the command for as long as that lives.
     Effect.suspend(() => {
       const ended = remote.isLeft
@@ -109,5 +109,5 @@ export const make = (connection: Connection, hello: Hello, base: Base): Backend[
     )
 }
 
-const stillThere = ({ argv: [program] }: Command): Effect.Effect<void> =>
+const stillThere = ({ argv: [program] }: Command.Command): Effect.Effect<void> =>
   Effect.logWarning(`Processes of ${program} could not be ended: they were still there after ${killMillis} ms`)

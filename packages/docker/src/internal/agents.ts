@@ -10,10 +10,11 @@ import type { PipeFailure } from "@effect-exec/agent/Pipe"
 import type { Backend } from "effect-exec/Backend"
 import * as ExecError from "effect-exec/ExecError"
 import type { DockerClient } from "../DockerClient.ts"
-import type { Upgraded } from "./hijack.ts"
 import * as deadline from "./deadline.ts"
 import * as EnginePipe from "./enginePipe.ts"
 import { unsupported } from "./failure.ts"
+import * as Inside from "./inside.ts"
+import * as Orphans from "./orphans.ts"
 
 /** An agent that runs. */
 export interface AgentBackend {
@@ -22,13 +23,8 @@ export interface AgentBackend {
 }
 
 /** Where an agent is started, and what its commands start with. */
-export interface Place {
-  readonly client: DockerClient
-  readonly id: string
-  /** Its program there. */
-  readonly program: string
+export interface Place extends Inside.Place {
   readonly env: Readonly<Record<string, string>>
-  readonly user: string | undefined
 }
 
 /** Connects to an agent over its pipe, keeping this program alive meanwhile. */
@@ -76,60 +72,24 @@ const look = (client: DockerClient, id: string): Effect.Effect<PipeFailure> =>
     )
   )
 
-/**
- * Execs an agent. When it could not be started the engine says so in its place, on its stdout; the exec then has exit
- * code 126 and no pid.
- */
+/** Execs an agent. */
 export const start = (place: Place): Effect.Effect<AgentBackend, ExecError.ExecError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { client, env, id, program, user } = place
-    const exec = yield* client.createExec(id, {
-      AttachStdin: true,
-      AttachStdout: true,
-      AttachStderr: true,
-      Tty: false,
-      Cmd: [program],
-      ...(user === undefined ? {} : { User: user })
-    })
-    const stream = yield* client.startExec(exec)
-    yield* Effect.addFinalizer(() => lastWords(stream))
-    const pipe = EnginePipe.make(stream, whyEnded(client, id))
-    return yield* greet(pipe, env).pipe(
+    const mark = Orphans.mark()
+    const run = yield* Inside.start(place, [], mark)
+    const end = Effect.andThen(Inside.end(run), Orphans.kill(place, run, mark))
+    yield* Effect.addFinalizer(() => end)
+    // Before its commands are told that they are lost.
+    const whyLost = Effect.tap(whyEnded(place.client, place.id), () => end)
+    const pipe = EnginePipe.make(run.stream, whyLost)
+    return yield* greet(pipe, { ...place.env, ...mark }).pipe(
       Effect.catch((error) =>
-        // Read first: asked about an exec whose output nobody took, an engine may never answer.
-        Effect.flatMap(Effect.andThen(lastWords(stream), ended(client, exec)), (info) =>
-          Effect.fail(info?.exitCode === 126 && info.pid === 0 ? refused(place, pipe.firstWords()) : error)
+        Effect.flatMap(Effect.andThen(Inside.end(run), Inside.outcome(place, run)), (info) =>
+          Effect.fail(Inside.isRefused(info) ? refused(place, pipe.firstWords()) : error)
         )
       )
     )
   })
-
-/** Longer than it takes to kill all trees. */
-const endMillis = 10_000
-
-// Its pipe was ended, so that it kills what is left and ends: whoever closes the scope may rely on that. What it still
-// says is read, because an engine with unread output holds up the whole container.
-const lastWords = ({ end, pull }: Upgraded): Effect.Effect<void> =>
-  Effect.andThen(
-    end,
-    deadline.within(
-      Effect.ignore(Effect.repeat(pull, { while: (chunk) => chunk !== undefined })),
-      endMillis,
-      () => Effect.void
-    )
-  )
-
-// Its exit is recorded after its stream ended, or a moment later.
-const ended = (client: DockerClient, exec: string) =>
-  client.inspectExec(exec).pipe(
-    Effect.repeat({
-      while: ({ running, exitCode }) => running || exitCode === undefined,
-      schedule: Schedule.spaced(20),
-      times: 50
-    }),
-    Effect.option,
-    Effect.map((found) => (found._tag === "Some" ? found.value : undefined))
-  )
 
 const refused = ({ id, program, user }: Place, words: string): ExecError.ExecError => {
   const detail = { backend: "docker", code: "126", text: words }

@@ -3,6 +3,7 @@
  */
 import type { Options } from "../Container.ts"
 import * as Owner from "./owner.ts"
+import * as Rendezvous from "./rendezvous.ts"
 
 /** A volume, because nothing can be put into a root that is read-only: with the agent's program and the user's directory. */
 export const volume = "/sandbox"
@@ -21,12 +22,13 @@ const defaultMemory = 1024 ** 3
 
 const nanosPerCpu = 1e9
 
-/** The body of the call that creates it. */
-export const body = (options: Options, agent: string) => {
+/** The body of the call that creates it, with an agent of this name, which is met at this place. */
+export const body = (options: Options, agent: string, place: Rendezvous.Place | undefined) => {
   const {
     capabilities = [],
     cpus = 2,
     memory = defaultMemory,
+    mounts = [],
     pids = 512,
     user = defaultUser,
     workdir = defaultWorkdir
@@ -38,7 +40,7 @@ export const body = (options: Options, agent: string) => {
     WorkingDir: workdir,
     // The agent is the first process: it cannot be killed from inside, and its end is the end of all others.
     Entrypoint: [`${volume}/${agent}`],
-    Cmd: [],
+    Cmd: place === undefined ? [] : Rendezvous.args,
     // The container lives as long as this connection to its stdin: the engine closes it when this program dies.
     AttachStdin: true,
     AttachStdout: true,
@@ -65,12 +67,14 @@ export const body = (options: Options, agent: string) => {
       NanoCpus: Math.round(cpus * nanosPerCpu),
       // The engine's log would hold the agent's whole traffic, secrets included.
       LogConfig: { Type: "none", Config: {} },
-      Mounts: (options.mounts ?? []).map(({ readOnly = true, source, target }) => ({
-        Type: source.startsWith("/") ? "bind" : "volume",
-        Source: source,
-        Target: target,
-        ReadOnly: readOnly
-      }))
+      Mounts: (place === undefined ? mounts : [...mounts, Rendezvous.mount(place)]).map(
+        ({ readOnly = true, source, target }) => ({
+          Type: source.startsWith("/") ? "bind" : "volume",
+          Source: source,
+          Target: target,
+          ReadOnly: readOnly
+        })
+      )
     }
   }
 }

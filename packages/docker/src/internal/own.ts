@@ -7,6 +7,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ExecError } from "effect-exec/ExecError"
+import type { Live } from "effect-exec/Restarting"
 import type { Container, Options } from "../Container.ts"
 import type { DockerClient, ImageInfo } from "../DockerClient.ts"
 import { greet, whyEnded } from "./agents.ts"
@@ -17,7 +18,7 @@ import * as Environment from "./environment.ts"
 import { notFound } from "./failure.ts"
 import * as Owner from "./owner.ts"
 import * as Program from "./program.ts"
-import type { Live } from "effect-exec/Restarting"
+import * as Rendezvous from "./rendezvous.ts"
 import * as Tar from "./tar.ts"
 
 /** A container, and whether its agent has ended. */
@@ -65,16 +66,28 @@ const remove = (client: DockerClient, id: string): Effect.Effect<void> =>
     )
   )
 
+// An engine that sees other files than this program refuses the place, with the same status as anything else it dislikes.
+const createAt = (client: DockerClient, options: Options, agent: string, place: Rendezvous.Place | undefined) => {
+  const at = (place: Rendezvous.Place | undefined) =>
+    Effect.map(client.createContainer(Config.body(options, agent, place)), (id) => ({ id, place }))
+  return at(place).pipe(
+    Effect.catch((error) =>
+      place !== undefined && error.reason._tag === "StartFailed" ? at(undefined) : Effect.fail(error)
+    )
+  )
+}
+
 /** Creates and starts it. */
 export const create = (client: DockerClient, options: Options): Effect.Effect<Opened, ExecError, Scope.Scope> =>
   Effect.gen(function* () {
     const { user = Config.defaultUser } = options
     const image = yield* imageOf(client, options)
     const program = yield* Program.forArchitecture(image.architecture)
-    const id = yield* Effect.acquireRelease(client.createContainer(Config.body(options, program.name)), (id) =>
+    const offered = yield* Rendezvous.prepare(client.host)
+    const { id, place } = yield* Effect.acquireRelease(createAt(client, options, program.name, offered), ({ id }) =>
       remove(client, id)
     )
-    yield* Effect.forkScoped(Owner.sweepOnce(client))
+    yield* Effect.forkScoped(Owner.sweepOnce(client, Effect.andThen(Owner.sweep(client), Rendezvous.sweep)))
     // Only a name has to be looked up; most images are not asked for any.
     const known = /^\d/.test(user) ? [] : yield* Environment.users(client, id)
     const { uid = 0, gid = 0, home = "/" } = Environment.find(known, user) ?? {}
@@ -91,8 +104,8 @@ export const create = (client: DockerClient, options: Options): Effect.Effect<Op
       ...Environment.parse(image.env),
       ...options.env
     }
-    const pipe = EnginePipe.make(stream, whyEnded(client, id))
-    const { backend, hasEnded } = yield* greet(pipe, env)
+    const engine = EnginePipe.make(stream, whyEnded(client, id))
+    const { backend, hasEnded } = yield* greet(place === undefined ? engine : Rendezvous.over(engine, place), env)
     const { name } = yield* client.inspectContainer(id)
     const container = yield* ContainerBackend.make({
       place: { client, id, program: `${Config.volume}/${program.name}`, env },
