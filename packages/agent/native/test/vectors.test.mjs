@@ -350,6 +350,7 @@ test("a live agent's frames have exactly these layouts", async () => {
   await a.fact(id, "STDIN_CREDIT")
   await a.signal(id, SIG.KILL, TREE)
   await a.fact(id, "CLOSED")
+  await a.fact(a.sh("sleep 1000 >/dev/null 2>&1 &"), "OUTPUT_ENDED")
   await a.fact(
     a.file(4, (p) => p.text("/").u8(0)),
     "RESULT"

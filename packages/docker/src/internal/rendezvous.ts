@@ -44,9 +44,14 @@ const make = (): Place => {
   return { directory }
 }
 
-const close = ({ directory }: Place): Effect.Effect<void> => Effect.sync(() => Fs.chmodSync(directory, 0o555))
-
 const remove = (path: string): void => Fs.rmSync(path, { recursive: true, force: true })
+
+const close = ({ directory }: Place): Effect.Effect<void> =>
+  Effect.sync(() => {
+    // The agent does it too, and may find the directory closed.
+    remove(Path.join(directory, name))
+    Fs.chmodSync(directory, 0o555)
+  })
 
 /** Removes what programs left here that were killed. */
 export const sweep: Effect.Effect<void> = Effect.ignore(
