@@ -148,6 +148,8 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
     })
 
   const spawn = Effect.fnUntraced(function* <E, R>({ request, policy }: Prepared, options: SpawnOptions<E, R>) {
+    // The backend is closed too: what it starts now, nobody would end.
+    if (isClosed) return yield* ExecError.make(new ExecError.Closed({ what: "layer that was to start this process" }))
     const tag = options.tag ?? (yield* ProcessId.randomTag)
     const supervised = yield* supervise(backend, request, policy, options.stdin, yield* Effect.context<never>())
     return new Spawned(request, tag, options.stdin, supervised)

@@ -4,22 +4,23 @@
  * The `Exec` of the context is the one capsule of a server without templates:
  *
  * ```ts
- * import { Effect, Redacted } from "effect"
+ * import { Effect, Layer, Redacted } from "effect"
  * import { Command, Exec } from "effect-exec"
  * import { CapsuleExec } from "@effect-exec/capsule"
  * import { LocalExec } from "@effect-exec/local"
  * import { CapsuleServer } from "@effect-exec/server"
  *
  * const token = Redacted.make("secret")
+ * const server = CapsuleServer.layer({ auth: token }).pipe(Layer.provide(LocalExec.layer))
  *
  * const program = Effect.gen(function* () {
- *   const server = yield* CapsuleServer.make({ auth: token }).pipe(Effect.provide(LocalExec.layer))
- *   const client = CapsuleExec.layer({ url: server.url, token })
+ *   const { url } = yield* CapsuleServer.CapsuleServer
+ *   const client = CapsuleExec.layer({ url, token })
  *   const result = yield* Exec.run(Command.make("echo", ["hello"])).pipe(Effect.provide(client))
  *   return result.stdout
  * })
  *
- * await Effect.runPromise(Effect.scoped(program)) // => "hello\n"
+ * await Effect.runPromise(Effect.provide(program, server)) // => "hello\n"
  * ```
  */
 import { randomUUID } from "node:crypto"

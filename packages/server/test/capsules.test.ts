@@ -151,7 +151,7 @@ describe("capsules", () => {
 
   it.live("a server without templates has its one capsule, which nobody can destroy", () =>
     Effect.gen(function* () {
-      const { url } = yield* CapsuleServer.make().pipe(Effect.provide(LocalExec.layer))
+      const { url } = yield* Effect.provide(CapsuleServer.make(), yield* Layer.build(LocalExec.layer))
       yield* Effect.gen(function* () {
         assert.deepStrictEqual(
           (yield* Capsule.list).map(({ id }) => id),

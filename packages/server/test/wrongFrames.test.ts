@@ -1,5 +1,6 @@
 /** What a stranger may send: answered by a close code, nothing started by mistake, nobody else disturbed. */
 import { randomBytes } from "node:crypto"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -14,7 +15,10 @@ import * as CapsuleServer from "../src/CapsuleServer.ts"
 import { connect, helloOf, startOf } from "./rawClient.ts"
 
 const fixtures = ShFixtures.make()
-const server = CapsuleServer.make().pipe(Effect.provide(LocalExec.layer))
+const serve = (options?: CapsuleServer.Options) =>
+  Effect.map(Layer.build(Layer.provide(CapsuleServer.layer(options), LocalExec.layer)), (context) =>
+    Context.get(context, CapsuleServer.CapsuleServer)
+  )
 
 describe("wrong frames", () => {
   const cases: ReadonlyArray<readonly [string, ReadonlyArray<string | Uint8Array>, number]> = [
@@ -52,7 +56,7 @@ describe("wrong frames", () => {
   for (const [title, frames, code] of cases) {
     it.live(`${title}: ${code}, and the neighbours go on`, () =>
       Effect.gen(function* () {
-        const { url } = yield* server
+        const { url } = yield* serve()
         const neighbour = yield* Layer.build(CapsuleExec.layer({ url })).pipe(
           Effect.flatMap((context) => Effect.provide(Exec.spawn(fixtures.cat, { stdin: "open" }), context))
         )
@@ -68,7 +72,7 @@ describe("wrong frames", () => {
 
   it.live("random frames never end the server, nor leave anything", () =>
     Effect.gen(function* () {
-      const { sessions, url } = yield* server
+      const { sessions, url } = yield* serve()
       for (let round = 0; round < 50; round++) {
         const raw = yield* connect(url)
         if (round % 2 === 0) yield* raw.send(helloOf(round.toString(16)))
@@ -104,7 +108,7 @@ describe("wrong frames", () => {
 
   it.live("a client without the token is refused, and told how to mend it", () =>
     Effect.gen(function* () {
-      const { url } = yield* CapsuleServer.make({ auth: Redacted.make("right") }).pipe(Effect.provide(LocalExec.layer))
+      const { url } = yield* serve({ auth: Redacted.make("right") })
       for (const token of [undefined, Redacted.make("wrong"), Redacted.make("")]) {
         const error = yield* Effect.flip(
           Exec.run(fixtures.exit(0)).pipe(Effect.provide(CapsuleExec.layer({ url, token })))
