@@ -5,6 +5,8 @@
 interface Web {
   readonly TextDecoder: new () => { decode(bytes: Uint8Array): string }
   readonly TextEncoder: new () => { encode(text: string): Uint8Array }
+  readonly setTimeout: (callback: () => void, milliseconds: number) => unknown
+  readonly clearTimeout: (timer: unknown) => void
   /** Node, Deno and Bun have it; where it is absent, tests of memory are left out. */
   readonly process?: { readonly memoryUsage?: { readonly rss?: () => number } }
 }
@@ -21,3 +23,9 @@ export const decode = (bytes: Uint8Array): string => decoder.decode(bytes)
 
 /** The memory that this process occupies, in bytes, where one can know it. */
 export const residentMemory = (): number | undefined => web.process?.memoryUsage?.rss?.()
+
+/** Calls back in another turn of the event loop. */
+export const setTimer = (callback: () => void): unknown => web.setTimeout(callback, 0)
+
+/** Does not call back after all. */
+export const clearTimer = (timer: unknown): void => web.clearTimeout(timer)
