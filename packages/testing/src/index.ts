@@ -2,6 +2,7 @@
 export * as Cassette from "./Cassette.ts"
 export * as ExecConformance from "./ExecConformance.ts"
 export * as FaultyExec from "./FaultyExec.ts"
+export * as FileSystemSuite from "./FileSystemSuite.ts"
 export * as Fixtures from "./Fixtures.ts"
 export * as Generators from "./Generators.ts"
 export * as Matcher from "./Matcher.ts"

@@ -1,0 +1,95 @@
+/**
+ * What the tests of file systems have in common: a directory of their own.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type { PlatformError } from "effect/PlatformError"
+import type * as Scope from "effect/Scope"
+
+/** What a test may ask for. */
+export type Needs = FileSystem.FileSystem | Place | Scope.Scope
+
+/** One behaviour. */
+export interface Test {
+  readonly title: string
+  readonly body: Effect.Effect<void, unknown, Needs>
+}
+
+/** What a test is given. */
+export interface Kit {
+  readonly fs: FileSystem.FileSystem
+  /** A path in the directory of the test. */
+  readonly at: (name: string) => string
+  /** Permission bits, of what is there itself. */
+  readonly modeOf: (path: string) => Effect.Effect<number, PlatformError>
+  /** Whether these files are root's, whom permissions do not stop. */
+  readonly isRoot: boolean
+}
+
+/** Where all the tests of a suite work, gone when the suite ends. */
+export class Place extends Context.Service<Place, { readonly directory: string; readonly isRoot: boolean }>()(
+  "@effect-exec/testing/Place"
+) {
+  static readonly layer = Layer.effect(
+    Place,
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const directory = yield* fs.makeTempDirectoryScoped({ prefix: "effect-exec " })
+      const { uid } = yield* fs.stat(directory)
+      return { directory, isRoot: uid._tag === "Some" && uid.value === 0 }
+    })
+  )
+}
+
+const kitOf = (fs: FileSystem.FileSystem, directory: string, isRoot: boolean): Kit => ({
+  fs,
+  at: (name) => `${directory}/${name}`,
+  modeOf: (path) => Effect.map(fs.lstat(path), ({ mode }) => mode & 0o7777),
+  isRoot
+})
+
+/** What one does with it. */
+export type Body = (kit: Kit) => Generator<Effect.Effect<unknown, unknown, Needs>, void>
+
+/** Does it in the directory that all tests share. */
+export const together = (body: Body): Test["body"] =>
+  Effect.gen(function* () {
+    const { directory, isRoot } = yield* Place
+    const fs = yield* FileSystem.FileSystem
+    yield* Effect.gen(() => body(kitOf(fs, directory, isRoot)))
+  }) as Test["body"]
+
+/** A test, in a directory of its own. */
+export const test = (title: string, body: Body): Test => ({
+  title,
+  body: Effect.gen(function* () {
+    const { directory, isRoot } = yield* Place
+    const fs = yield* FileSystem.FileSystem
+    const own = yield* fs.makeTempDirectory({ directory })
+    yield* Effect.gen(() => body(kitOf(fs, own, isRoot)))
+  }) as Test["body"]
+})
+
+/** Names that a shell, or a careless program, would take for something else. */
+export const awkward = [
+  "two words",
+  " around ",
+  "new\nline",
+  "ends with one\n",
+  "-rf",
+  "--",
+  "-",
+  "~",
+  "*?[a-z]{a,b}",
+  "$HOME `id` $(id) ; id & | > <",
+  "'single' \"double\" \\",
+  "a=b:c,d",
+  "#",
+  "!",
+  "ä ß 漢字 🎈",
+  ".hidden",
+  "...",
+  "x".repeat(200)
+]
