@@ -28,8 +28,8 @@ const unlimited = { timeout: Duration.infinity, maxOutput: Infinity }
 
 const program = (argv: Command.Command["argv"]): Command.Command => ({ argv, env })
 
-const script = (name: keyof typeof scripts, ...args: ReadonlyArray<string | number>): Command.Command =>
-  program(["/bin/sh", "-c", scripts[name], name, ...args.map(String)])
+const script = (text: string, ...args: ReadonlyArray<string | number>): Command.Command =>
+  program(["/bin/sh", "-c", text, "sh", ...args.map(String)])
 
 // So that no path is taken for an option, for stdin, or for an expression.
 const plain = (path: string): string => (path.startsWith("/") ? path : `./${path}`)
@@ -103,7 +103,7 @@ export const make = (exec: Exec["Service"]): Files => {
   const write: Files["write"] = (path, { create, mode, to }) =>
     Effect.gen(function* () {
       const how = create === "always" ? "x" : create === "never" ? "n" : "c"
-      const command = script("write", plain(path), to, how, octal(mode))
+      const command = script(scripts.write, plain(path), to, how, octal(mode))
       const process = yield* exec.spawn(command, { stdin: "open" })
       const pull = yield* Stream.toPull(process.events)
       const reading = new Reading(command)
@@ -156,36 +156,37 @@ export const make = (exec: Exec["Service"]): Files => {
           : Effect.succeed(info)
       })
     },
-    access: (path, readable, writable) => done(script("access", plain(path), flag(readable), flag(writable))),
-    makeDirectory: (path, mode, recursive) => done(script("makeDirectory", plain(path), octal(mode), flag(recursive))),
+    access: (path, readable, writable) => done(script(scripts.access, plain(path), flag(readable), flag(writable))),
+    makeDirectory: (path, mode, recursive) =>
+      done(script(scripts.makeDirectory, plain(path), octal(mode), flag(recursive))),
     makeTempDirectory: (directory, name) =>
-      run(script("makeTempDirectory", directory === undefined ? "" : plain(directory), name)),
-    remove: (path, recursive, force) => done(script("remove", plain(path), flag(recursive), flag(force))),
+      run(script(scripts.makeTempDirectory, directory === undefined ? "" : plain(directory), name)),
+    remove: (path, recursive, force) => done(script(scripts.remove, plain(path), flag(recursive), flag(force))),
     rename: (from, to) =>
       Effect.catchIf(
         done(program(["mv", "-f", "-T", plain(from), plain(to)])),
         // For the system call that is nothing to do.
-        (error) => error._tag === "FileError" && /are the same file$/.test(error.message),
+        (error) => error._tag === "FileError" && error.message.endsWith("are the same file"),
         () => Effect.void
       ),
-    copyFile: (from, to) => done(script("copyFile", plain(from), plain(to))),
+    copyFile: (from, to) => done(script(scripts.copyFile, plain(from), plain(to))),
     copy: (from, to, overwrite, preserveTimestamps) => {
       const source = plain(from).replace(/(?<=.)\/+$/, "")
       const target = plain(to).replace(/(?<=.)\/+$/, "")
       return target.startsWith(`${source}/`)
         ? Effect.fail(new FileError({ code: "EINVAL", text: "a directory cannot be copied into itself" }))
-        : done(script("copy", source, target, parentOf(target), flag(overwrite), flag(preserveTimestamps)))
+        : done(script(scripts.copy, source, target, parentOf(target), flag(overwrite), flag(preserveTimestamps)))
     },
-    symlink: (target, path) => done(script("symlink", target, plain(path))),
-    link: (existing, path) => done(script("link", plain(existing), plain(path))),
-    readLink: (path) => run(script("readLink", plain(path))),
-    realPath: (path) => Effect.map(run(script("realPath", plain(path))), (line) => line.slice(0, -1)),
+    symlink: (target, path) => done(script(scripts.symlink, target, plain(path))),
+    link: (existing, path) => done(script(scripts.link, plain(existing), plain(path))),
+    readLink: (path) => run(script(scripts.readLink, plain(path))),
+    realPath: (path) => Effect.map(run(script(scripts.realPath, plain(path))), (line) => line.slice(0, -1)),
     // Five digits: with fewer GNU leaves some bits of a directory as they are.
     chmod: (path, mode) => done(program(["chmod", octal(mode).padStart(5, "0"), plain(path)])),
     chown: (path, uid, gid) =>
       done(program(["chown", `${uid === -1 ? "" : uid}${gid === -1 ? "" : `:${gid}`}`, plain(path)])),
-    utimes: (path, atime, mtime) => done(script("utimes", plain(path), ...parts(atime), ...parts(mtime))),
-    truncate: (path, length) => done(script("truncate", plain(path), String(length)))
+    utimes: (path, atime, mtime) => done(script(scripts.utimes, plain(path), ...parts(atime), ...parts(mtime))),
+    truncate: (path, length) => done(script(scripts.truncate, plain(path), String(length)))
   }
 }
 

@@ -34,9 +34,8 @@ const makeFile = (use: Use, writeFile: FileSystem["writeFile"], method: string, 
 
 // The sandbox may be gone by then, and what was in it with it.
 const remove = (use: Use, path: string): Effect.Effect<void> =>
-  Effect.catch(
-    use("remove", [path], (files) => files.remove(path, true, true)),
-    (error) => Effect.logWarning(`The temporary ${path} could not be removed`, error)
+  use("remove", [path], (files) => files.remove(path, true, true)).pipe(
+    Effect.catch((error) => Effect.logWarning(`The temporary ${path} could not be removed`, error))
   )
 
 type Temporary = Pick<
