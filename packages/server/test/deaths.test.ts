@@ -139,6 +139,28 @@ describe.concurrent("deaths", () => {
   )
 
   it.live(
+    "a link that is down for longer than the budget: what was attached is lost, a handle of what was detached works again",
+    () =>
+      Effect.gen(function* () {
+        const { port } = yield* serving()
+        const proxy = yield* FaultProxy.make({ target: { port } })
+        const context = yield* client(`ws://${proxy.host}:${proxy.port}`)
+        const detached = yield* Effect.provide(Exec.detach(fixtures.cat, { stdin: "open" }), context)
+        yield* detached.write("before\n")
+        const attached = yield* Effect.provide(Exec.spawn(fixtures.hang, { grace: 200 }), context)
+        yield* proxy.refuse
+        yield* proxy.cut("reset")
+        assert.strictEqual((yield* reasonOf(attached.wait))._tag, "ConnectionLost")
+        assert.strictEqual((yield* reasonOf(detached.peek))._tag, "BackendUnavailable")
+        yield* proxy.heal
+        yield* detached.write("after\n")
+        yield* detached.closeStdin
+        assert.strictEqual((yield* detached.wait()).stdout, "before\nafter\n")
+      }),
+    { timeout: 60_000 }
+  )
+
+  it.live(
     "a link that hangs is noticed, and gone on over another one with exact bytes",
     () =>
       Effect.gen(function* () {

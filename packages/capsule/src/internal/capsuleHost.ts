@@ -46,7 +46,7 @@ export const make = Effect.fnUntraced(function* (
   ): Effect.fn.Return<DetachedProcess, ExecError, R> {
     const { ring } = yield* Defaults
     const at = yield* session
-    const { process, stdin } = startDetached(at, prepared, options, options.ring ?? ring)
+    const { process, stdin } = startDetached(session, at, prepared, options, options.ring ?? ring)
     if (stdin !== undefined && options.stdin !== undefined && options.stdin !== "open") {
       // The caller may go: its stdin is the process's.
       yield* Effect.forkIn(feed(stdin, options.stdin), scope, { startImmediately: true })
@@ -59,7 +59,14 @@ export const make = Effect.fnUntraced(function* (
     capabilities: Effect.flatMap(session, capabilities),
     spawn: (prepared, options) => Effect.flatMap(session, (session) => spawn(session, prepared, options)),
     detach,
-    get: (selector) => Effect.flatMap(session, (session) => get(session, selector)),
+    get: (selector) =>
+      Effect.flatMap(session, (at) =>
+        call(
+          at,
+          (channel) => ({ _tag: "Get", channel, selector }),
+          (message) => (message._tag === "Found" ? new RemoteDetached(session, message.process) : undefined)
+        )
+      ),
     list: (options) => Effect.flatMap(session, (session) => list(session, options?.exited === true)),
     events: Stream.unwrap(Effect.map(session, watchAll))
   }
@@ -75,13 +82,6 @@ const capabilities = (session: Session): Effect.Effect<Capabilities, ExecError> 
     )
   })
 
-const get = (session: Session, selector: string | number): Effect.Effect<DetachedProcess, ExecError> =>
-  call(
-    session,
-    (channel) => ({ _tag: "Get", channel, selector }),
-    (message) => (message._tag === "Found" ? new RemoteDetached(session, message.process) : undefined)
-  )
-
 const list = (session: Session, exited: boolean): Effect.Effect<ReadonlyArray<ProcessInfo>, ExecError> =>
   Effect.suspend(() => {
     const all: Array<ProcessInfo> = []
@@ -95,7 +95,13 @@ const list = (session: Session, exited: boolean): Effect.Effect<ReadonlyArray<Pr
     )
   })
 
-const startDetached = <E, R>(session: Session, prepared: Host.Prepared, options: DetachOptions<E, R>, ring: number) => {
+const startDetached = <E, R>(
+  later: Effect.Effect<Session, ExecError>,
+  session: Session,
+  prepared: Host.Prepared,
+  options: DetachOptions<E, R>,
+  ring: number
+) => {
   const { command, id } = prepared.request
   const process = Deferred.makeUnsafe<DetachedProcess, ExecError>()
   const channel: number = session.open({
@@ -106,7 +112,7 @@ const startDetached = <E, R>(session: Session, prepared: Host.Prepared, options:
         case "Started": {
           const { id, pid, tag } = message
           const written = options.stdin === "open" ? stdin : undefined
-          Deferred.doneUnsafe(process, Effect.succeed(new RemoteDetached(session, { id, pid, tag, command }, written)))
+          Deferred.doneUnsafe(process, Effect.succeed(new RemoteDetached(later, { id, pid, tag, command }, written)))
           return stdin === undefined
         }
         case "StdinClosed":
@@ -122,7 +128,7 @@ const startDetached = <E, R>(session: Session, prepared: Host.Prepared, options:
       }
     },
     lose: (error) => {
-      stdin?.close(Effect.fail(error))
+      stdin?.lose(error)
       Deferred.doneUnsafe(process, Effect.fail(error))
     }
   })

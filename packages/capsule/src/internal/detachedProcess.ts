@@ -40,7 +40,8 @@ export class RemoteDetached extends RemoteHandle implements DetachedProcess {
   private stdin: Stdin | undefined
   private readonly opening = Semaphore.makeUnsafe(1)
 
-  constructor(session: Session, { command, id, pid, tag }: Known, stdin?: Stdin) {
+  /** `session` is the one that there is, also after one was lost: the process lives on at the server. */
+  constructor(session: Effect.Effect<Session, ExecError.ExecError>, { command, id, pid, tag }: Known, stdin?: Stdin) {
     super(session)
     this.id = id
     this.pid = pid
@@ -53,9 +54,12 @@ export class RemoteDetached extends RemoteHandle implements DetachedProcess {
   protected get openStdin(): Effect.Effect<Stdin, ExecError.ExecError> {
     return this.opening.withPermit(
       Effect.suspend(() =>
-        this.stdin !== undefined
+        this.stdin !== undefined && !this.stdin.isLost
           ? Effect.succeed(this.stdin)
-          : Effect.tap(openInput(this.session, this.id), (stdin) => Effect.sync(() => (this.stdin = stdin)))
+          : this.session.pipe(
+              Effect.flatMap((session) => openInput(session, this.id)),
+              Effect.tap((stdin) => Effect.sync(() => (this.stdin = stdin)))
+            )
       )
     )
   }
@@ -69,15 +73,19 @@ export class RemoteDetached extends RemoteHandle implements DetachedProcess {
   }
 
   events(options: EventsOptions = {}): Stream.Stream<ExecEvent, ExecError.ExecError> {
-    return watch(this.session, this.id, options)
+    return Stream.unwrap(Effect.map(this.session, (session) => watch(session, this.id, options)))
   }
 
   private readText(take: boolean): Effect.Effect<BufferSnapshot, ExecError.ExecError> {
-    return gather(
-      this.session,
-      (channel, credit) => ({ _tag: "Read", channel, process: this.id, take, credit }),
-      (message, { stderr, stdout }) =>
-        message._tag === "Snapshot" ? { stdout: stdout.text, stderr: stderr.text, evicted: message.evicted } : undefined
+    return Effect.flatMap(this.session, (session) =>
+      gather(
+        session,
+        (channel, credit) => ({ _tag: "Read", channel, process: this.id, take, credit }),
+        (message, { stderr, stdout }) =>
+          message._tag === "Snapshot"
+            ? { stdout: stdout.text, stderr: stderr.text, evicted: message.evicted }
+            : undefined
+      )
     )
   }
 
@@ -90,10 +98,12 @@ export class RemoteDetached extends RemoteHandle implements DetachedProcess {
   }
 
   private get look(): Effect.Effect<Extract<ServerMessage, { readonly _tag: "State" }>, ExecError.ExecError> {
-    return call(
-      this.session,
-      (channel) => ({ _tag: "Look", channel, process: this.id }),
-      (message) => (message._tag === "State" ? message : undefined)
+    return Effect.flatMap(this.session, (session) =>
+      call(
+        session,
+        (channel) => ({ _tag: "Look", channel, process: this.id }),
+        (message) => (message._tag === "State" ? message : undefined)
+      )
     )
   }
 
@@ -118,9 +128,9 @@ export class RemoteDetached extends RemoteHandle implements DetachedProcess {
     ExecError.ExecError
   > {
     const limit = timeout === undefined ? Effect.succeed(Duration.infinity) : Host.checkDuration("timeout", timeout)
-    return Effect.flatMap(limit, (limit) =>
+    return Effect.flatMap(Effect.zip(limit, this.session), ([limit, session]) =>
       gather(
-        this.session,
+        session,
         (channel, credit) => ({
           _tag: "Await",
           channel,
@@ -162,7 +172,7 @@ const openInput = (session: Session, process: ProcessId): Effect.Effect<Stdin, E
         }
       },
       lose: (error) => {
-        stdin.close(Effect.fail(error))
+        stdin.lose(error)
         Deferred.doneUnsafe(opened, Effect.fail(error))
       }
     })

@@ -18,7 +18,7 @@ import type { Policy } from "effect-exec/Policy"
 import type { ProcessId } from "effect-exec/ProcessId"
 import * as Frame from "../Frame.ts"
 import { type Inbox, initialCredit } from "../Inbox.ts"
-import type { ServerMessage } from "../Wire.ts"
+import type { ClientMessage, ServerMessage } from "../Wire.ts"
 import { unexpected } from "./call.ts"
 import type { Channel } from "./channel.ts"
 import { backend } from "./failure.ts"
@@ -39,6 +39,7 @@ export class LiveProcess<E> extends RemoteHandle implements Host.Live<E>, Channe
   readonly started = Deferred.makeUnsafe<void, ExecError.ExecError>()
 
   protected readonly target: number
+  private readonly say: (message: ClientMessage) => void
   private readonly policy: Policy
   private readonly inbox: Inbox<ExecEvent, ExecError.ExecError | E>
   private readonly stdin: Stdin | undefined
@@ -53,7 +54,8 @@ export class LiveProcess<E> extends RemoteHandle implements Host.Live<E>, Channe
   private sourceFailure: Cause.Cause<E> | undefined
 
   constructor(session: Session, prepared: Host.Prepared, options: SpawnOptions<E, unknown>) {
-    super(session)
+    super(Effect.succeed(session))
+    this.say = (message) => session.say(message)
     this.id = prepared.request.id
     this.command = prepared.request.command
     this.policy = prepared.policy
@@ -195,7 +197,7 @@ export class LiveProcess<E> extends RemoteHandle implements Host.Live<E>, Channe
   get release(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const isOver = this.isOver
-      if (!isOver) this.session.say({ _tag: "Release", channel: this.target })
+      if (!isOver) this.say({ _tag: "Release", channel: this.target })
       const deadline = Duration.sum(this.policy.grace, this.policy.killDeadline)
       const ended = isOver ? Effect.succeed(true) : Host.within(Deferred.await(this.over), deadline)
       return Effect.flatMap(ended, (isOver) => {

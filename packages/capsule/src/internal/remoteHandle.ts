@@ -30,9 +30,10 @@ export abstract class RemoteHandle implements ProcessHandle {
   abstract readonly command: Command
   abstract readonly isRunning: Effect.Effect<boolean, ExecError.ExecError>
 
-  protected readonly session: Session
+  /** Where to ask. */
+  protected readonly session: Effect.Effect<Session, ExecError.ExecError>
 
-  constructor(session: Session) {
+  constructor(session: Effect.Effect<Session, ExecError.ExecError>) {
     this.session = session
   }
 
@@ -50,7 +51,7 @@ export abstract class RemoteHandle implements ProcessHandle {
   abstract get closeStdin(): Effect.Effect<void, ExecError.ExecError>
 
   protected ask(ask: (channel: number) => ClientMessage): Effect.Effect<void, ExecError.ExecError> {
-    return Effect.asVoid(call(this.session, ask, done))
+    return Effect.flatMap(this.session, (session) => Effect.asVoid(call(session, ask, done)))
   }
 
   resize(size: TtySize): Effect.Effect<void, ExecError.ExecError> {

@@ -15,6 +15,8 @@ export class Stdin {
   private readonly sender: DataSender<ExecError>
   private readonly exited: Effect.Effect<never, ExecError>
   private isClosed = false
+  /** Whether it ended with the session: the process may still read. */
+  isLost = false
   // Writes are not mixed: the next one begins when all of this one went.
   private readonly turn = Semaphore.makeUnsafe(1)
 
@@ -35,6 +37,12 @@ export class Stdin {
   close(reason = this.exited): void {
     this.isClosed = true
     this.sender.close(reason)
+  }
+
+  /** The session is over. */
+  lose(error: ExecError): void {
+    this.isLost = !this.isClosed
+    this.close(Effect.fail(error))
   }
 
   /** See `Running.write`. What was cut short by an interruption goes on behind what did go out. */
