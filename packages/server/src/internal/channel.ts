@@ -36,18 +36,26 @@ export class Channel {
   fiber: Fiber.Fiber<unknown, unknown> | undefined
 
   private readonly session: Session
-  private input: Inbox<Uint8Array, SourceFailed> | undefined
+  /** Stdin, which may come from the first moment on. */
+  private readonly input: Inbox<Uint8Array, SourceFailed> | undefined
   private received = 0
 
-  constructor(session: Session, number: number, output: DataSender) {
+  constructor(session: Session, number: number, output: DataSender, hasInput: boolean) {
     this.session = session
     this.number = number
     this.output = output
+    if (hasInput) {
+      this.input = new Inbox(
+        session.budget,
+        (bytes) => bytes.length,
+        (bytes) => session.grant(number, bytes)
+      )
+    }
   }
 
   /** A part of this channel, with a number of its own, which shares its credit. */
   child(number: number): Channel {
-    return new Channel(this.session, number, this.output)
+    return new Channel(this.session, number, this.output, false)
   }
 
   /** Sends output. */
@@ -60,19 +68,9 @@ export class Channel {
     this.session.say({ _tag, channel: this.number, ...about } as ServerMessage)
   }
 
-  /** From here on stdin may come. What comes after nobody reads any more is thrown away. */
-  openInput(): Inbox<Uint8Array, SourceFailed> {
-    return (this.input = new Inbox(
-      this.session.budget,
-      (bytes) => bytes.length,
-      (bytes) => this.session.grant(this.number, bytes)
-    ))
-  }
-
-  /** Stdin as a stream, which fails when its source does. `closed` is told when nobody reads it any more. */
-  inputStream(closed: Effect.Effect<void>): Stream.Stream<Uint8Array, SourceFailed> {
-    const input = this.openInput()
-    return Stream.ensuring(Stream.fromPull(Effect.succeed(input.pull)), closed)
+  /** Its stdin as a stream, which fails when the source of that does. */
+  get stdin(): Stream.Stream<Uint8Array, SourceFailed> {
+    return this.input === undefined ? Stream.empty : Stream.fromPull(Effect.succeed(this.input.pull))
   }
 
   /** Credit, or stdin; what is wrong with it, if anything is. */

@@ -133,7 +133,8 @@ export class Session {
     const channel = new Channel(
       this,
       message.channel,
-      new DataSender(this.link, message.channel, "credit" in message ? message.credit : 0)
+      new DataSender(this.link, message.channel, "credit" in message ? message.credit : 0),
+      message._tag === "Input" || ("stdin" in message && message.stdin !== "none")
     )
     if (this.channels.size >= this.limits.channels) {
       channel.say("Failed", {

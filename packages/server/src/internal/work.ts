@@ -95,7 +95,7 @@ const start = (session: Session, channel: Channel, message: Message<"Start">): W
     const options = toOptions(message)
     const stdinClosed = sayClosed(channel)
     const isOpen = message.stdin === "open"
-    const stdin = message.stdin === "feed" ? channel.inputStream(stdinClosed) : isOpen ? "open" : undefined
+    const stdin = message.stdin === "feed" ? Stream.ensuring(channel.stdin, stdinClosed) : isOpen ? "open" : undefined
     const process: Process<SourceFailed> = yield* exec
       .spawn<SourceFailed>(command, { ...options, stdin })
       .pipe(Exec.withDefaults({ killDeadline: message.policy.killDeadline }))
@@ -133,14 +133,11 @@ const tell = (channel: Channel, event: Exclude<ExecEvent, { readonly _tag: "Star
 }
 
 // Writes what comes on the channel to a stdin that is open, until that is closed at either end.
-const forward = (channel: Channel, process: Pick<ProcessHandle, "closeStdin" | "write">): Effect.Effect<void> => {
-  const { pull } = channel.openInput()
-  return Stream.fromPull(Effect.succeed(pull)).pipe(
-    Stream.runForEach((bytes) => process.write(bytes)),
+const forward = (channel: Channel, process: Pick<ProcessHandle, "closeStdin" | "write">): Effect.Effect<void> =>
+  Stream.runForEach(channel.stdin, (bytes) => process.write(bytes)).pipe(
     Effect.andThen(process.closeStdin),
     Effect.ignore
   )
-}
 
 const sayClosed = (channel: Channel): Effect.Effect<void> => Effect.sync(() => channel.say("StdinClosed", {}))
 
@@ -158,7 +155,7 @@ const detach = (session: Session, channel: Channel, message: Message<"Detach">):
         ...toOptions(message),
         ring: message.ring,
         overflow: message.overflow,
-        stdin: isFed ? channel.inputStream(closed.open) : isOpen ? "open" : undefined
+        stdin: isFed ? Stream.ensuring(channel.stdin, closed.open) : isOpen ? "open" : undefined
       })
       .pipe(Exec.withDefaults({ killDeadline: message.policy.killDeadline }))
     channel.say("Started", { id: process.id, pid: process.pid, tag: process.tag })
