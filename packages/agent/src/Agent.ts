@@ -16,6 +16,8 @@ import type { Capabilities } from "effect-exec/Capabilities"
 import * as ExecError from "effect-exec/ExecError"
 import { Connection } from "./internal/connection.ts"
 import * as deadline from "./internal/deadline.ts"
+import { Calls } from "./internal/files/calls.ts"
+import * as Files from "./internal/files/files.ts"
 import type { Hello } from "./internal/message.ts"
 import { features } from "./internal/protocol.ts"
 import * as Spawn from "./internal/spawn.ts"
@@ -62,10 +64,13 @@ export const connect = Effect.fnUntraced(function* (
   const hello = yield* deadline.within(Deferred.await(connection.hello), greetingMillis, () =>
     Effect.fail(silent(name))
   )
+  const base = { env: options.env ?? {}, cwd: options.cwd ?? ((given) => given ?? "") }
+  const files = Files.make(new Calls(connection, hello.stdinWindow), base)
   return {
     name,
     capabilities: Effect.succeed(capabilitiesOf(hello)),
-    spawn: Spawn.make(connection, hello, { env: options.env ?? {}, cwd: options.cwd ?? ((given) => given ?? "") })
+    spawn: Spawn.make(connection, hello, base, files),
+    ...(hello.features & features.files ? { files: Effect.succeed(files) } : {})
   }
 })
 

@@ -48,7 +48,8 @@ const backendOf = (
     return {
       name: "docker",
       capabilities: Effect.flatMap(opened, ({ container }) => container.backend.capabilities),
-      spawn: (request) => Effect.flatMap(opened, ({ container }) => container.backend.spawn(request))
+      spawn: (request) => Effect.flatMap(opened, ({ container }) => container.backend.spawn(request)),
+      files: Effect.flatMap(opened, ({ container }) => container.backend.files ?? Effect.undefined)
     }
   })
 

@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import type { Capabilities } from "./Capabilities.ts"
 import type { Command } from "./Command.ts"
 import type { ExecError } from "./ExecError.ts"
+import type { Files } from "./Files.ts"
 import type { Lingering } from "./ExecOptions.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
 import type { ProcessId } from "./ProcessId.ts"
@@ -80,4 +81,9 @@ export interface Backend {
    * `StartFailed`, `BackendUnavailable` …
    */
   readonly spawn: (request: SpawnRequest) => Effect.Effect<Running, ExecError, Scope.Scope>
+  /**
+   * What it can do with files without running a command, known only once it has been reached; `undefined`, or absent,
+   * where that is nothing: then commands do it.
+   */
+  readonly files?: Effect.Effect<Files | undefined, ExecError>
 }

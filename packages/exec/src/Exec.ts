@@ -26,6 +26,7 @@ import type { Command } from "./Command.ts"
 import { Defaults } from "./Defaults.ts"
 import type { ExecError } from "./ExecError.ts"
 import type { ExecEvent } from "./ExecEvent.ts"
+import type { Files } from "./Files.ts"
 import type { DetachOptions, ExecOptions, KillOptions, SpawnOptions } from "./ExecOptions.ts"
 import { collectPull, CommandFailed, type ExecResult } from "./ExecResult.ts"
 import { toCode } from "./ExitStatus.ts"
@@ -126,6 +127,12 @@ export class Exec extends Context.Service<
 
     /** What the backend can do; known only once it has been reached. */
     readonly capabilities: Effect.Effect<Capabilities, ExecError>
+
+    /**
+     * What the backend can do with files without running a command, if anything: `ExecFileSystem` uses it. Whoever wraps
+     * an `Exec` to change or refuse commands leaves it out, and then files go by commands, too.
+     */
+    readonly files?: Effect.Effect<Files | undefined, ExecError>
   }
 >()("effect-exec/Exec") {}
 
@@ -204,7 +211,8 @@ export const fromHost = (host: Host): Service => {
         Effect.withSpan("Exec.kill", { attributes: { "exec.backend": host.name } })
       ),
     events: host.events,
-    capabilities: host.capabilities
+    capabilities: host.capabilities,
+    ...(host.files === undefined ? {} : { files: host.files })
   })
 }
 

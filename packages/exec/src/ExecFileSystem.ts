@@ -32,7 +32,10 @@ import * as internal from "./internal/files/fileSystem.ts"
 import * as posix from "./internal/files/posix.ts"
 
 /** The file system of the sandbox that this `Exec` runs commands in. */
-export const make = (exec: Exec["Service"]): FileSystem.FileSystem => internal.make(Effect.succeed(posix.make(exec)))
+export const make = (exec: Exec["Service"]): FileSystem.FileSystem => {
+  const commands = posix.make(exec)
+  return internal.make(Effect.map(exec.files ?? Effect.undefined, (own) => own ?? commands))
+}
 
 /** The file system of the sandbox that the `Exec` of the context runs commands in. */
 export const layer: Layer.Layer<FileSystem.FileSystem, never, Exec> = Layer.effect(

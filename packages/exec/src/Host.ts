@@ -12,6 +12,7 @@ import type { SpawnRequest } from "./Backend.ts"
 import type { Capabilities } from "./Capabilities.ts"
 import type { ExecError } from "./ExecError.ts"
 import type { ExecEvent } from "./ExecEvent.ts"
+import type { Files } from "./Files.ts"
 import type { DetachOptions, SpawnOptions } from "./ExecOptions.ts"
 import type { Policy } from "./Policy.ts"
 import type { DetachedProcess, Process } from "./Process.ts"
@@ -50,6 +51,7 @@ export interface Host {
     readonly exited?: boolean | undefined
   }) => Effect.Effect<ReadonlyArray<ProcessInfo>, ExecError>
   readonly events: Stream.Stream<readonly [ProcessId, ExecEvent], ExecError>
+  readonly files?: Effect.Effect<Files | undefined, ExecError>
 }
 
 // What a host of one's own needs to mean the same as all others.

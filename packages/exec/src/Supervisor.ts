@@ -183,7 +183,8 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
     get,
     list: (options) =>
       Effect.map(open, () => Array.from(options?.exited === true ? table.all() : table.running(), info)),
-    events: Stream.unwrap(Effect.map(open, () => subscribers.stream(() => table.running())))
+    events: Stream.unwrap(Effect.map(open, () => subscribers.stream(() => table.running()))),
+    ...(backend.files === undefined ? {} : { files: backend.files })
   }
 })
 

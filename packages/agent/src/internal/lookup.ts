@@ -3,7 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import type { ExecError } from "effect-exec/ExecError"
-import type { FileCalls } from "./fileCalls.ts"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { Files } from "effect-exec/Files"
 import { web } from "./web.ts"
 
 /** A file that is there, and how it begins. */
@@ -20,7 +22,7 @@ const from = (cwd: string, path: string): string =>
 
 /** The file that a program's name leads to, whether it may be executed or not; searched on the command's own PATH. */
 export const find = (
-  files: FileCalls,
+  files: Pick<Files, "read" | "stat">,
   program: string,
   path: string | undefined,
   cwd: string
@@ -31,19 +33,33 @@ export const find = (
   const next = (index: number): Effect.Effect<Found | undefined, ExecError> => {
     const candidate = candidates[index]
     if (candidate === undefined) return Effect.succeed(undefined)
-    return Effect.flatMap(files.exists(candidate), (type) =>
+    return Effect.flatMap(typeOf(files, candidate), (type) =>
       // A directory of this name is passed over in a PATH, and is what was meant otherwise.
-      type === undefined || (type === "directory" && candidates.length > 1)
+      type === undefined || (type === "Directory" && candidates.length > 1)
         ? next(index + 1)
         : Effect.map(
             // Nothing but a file: the opening of a FIFO would wait for a writer.
-            type === "file" ? files.head(candidate, 256) : Effect.succeed(new Uint8Array(0)),
+            type === "File" ? headOf(files, candidate) : Effect.succeed(new Uint8Array(0)),
             (head) => ({ path: candidate, head })
           )
     )
   }
   return next(0)
 }
+
+/** What is at this path, symbolic links followed; `undefined` when that is nothing that can be looked at. */
+const typeOf = (files: Pick<Files, "stat">, path: string) =>
+  files.stat(path, true).pipe(
+    Effect.map(({ type }) => type),
+    Effect.catchTag("FileError", () => Effect.undefined)
+  )
+
+/** The first bytes of a file; none when it may not be read. */
+const headOf = (files: Pick<Files, "read">, path: string) =>
+  Stream.runHead(files.read(path, { offset: 0n, length: 256n })).pipe(
+    Effect.map(Option.getOrElse(() => new Uint8Array(0))),
+    Effect.catchTag("FileError", () => Effect.succeed(new Uint8Array(0)))
+  )
 
 const decoder = new web.TextDecoder("utf-8")
 

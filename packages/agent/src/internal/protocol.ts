@@ -78,8 +78,26 @@ export const scopes = { process: 0, group: 1, tree: 2 } as const
 /** Both outputs, as the bits of a mask. */
 export const bothOutputs = 6
 
-/** File operations, as many as are used here. */
-export const fileOps = { read: 1, stat: 4 } as const
+/** File operations. */
+export const fileOps = {
+  read: 1,
+  write: 2,
+  list: 3,
+  stat: 4,
+  mkdir: 5,
+  remove: 6,
+  rename: 7,
+  symlink: 8,
+  link: 9,
+  readLink: 10,
+  realPath: 11,
+  chmod: 12,
+  chown: 13,
+  utimes: 14,
+  truncate: 15,
+  access: 16,
+  copy: 17
+} as const
 
 /** Why a frame was refused. */
 export const refusals = { tooMany: 5 } as const

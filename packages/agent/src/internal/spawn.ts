@@ -7,10 +7,10 @@ import * as Scope from "effect/Scope"
 import type { Backend, SpawnRequest } from "effect-exec/Backend"
 import * as Command from "effect-exec/Command"
 import * as ExecError from "effect-exec/ExecError"
+import type { Files } from "effect-exec/Files"
 import type { Connection } from "./connection.ts"
 import * as deadline from "./deadline.ts"
 import { gone, startFailure } from "./failure.ts"
-import { FileCalls } from "./fileCalls.ts"
 import * as Lookup from "./lookup.ts"
 import type { Hello } from "./message.ts"
 import { firstWindow } from "./output.ts"
@@ -51,8 +51,7 @@ const fieldsOf = (
 })
 
 /** What makes commands at one agent. */
-export const make = (connection: Connection, hello: Hello, base: Base): Backend["spawn"] => {
-  const files = new FileCalls(connection)
+export const make = (connection: Connection, hello: Hello, base: Base, files: Files): Backend["spawn"] => {
   const fail = (reason: ExecError.Reason) => Effect.fail(ExecError.make(reason))
 
   const notStarted = (answer: NotStarted, { command }: SpawnRequest, path: string | undefined, cwd: string) => {

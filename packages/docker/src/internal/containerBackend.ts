@@ -56,7 +56,8 @@ export const make = (parts: Parts): Effect.Effect<Container, never, Scope.Scope>
             ? main.spawn(request)
             : Effect.flatMap(agentOf(other), ({ backend }) => backend.spawn({ ...request, command }))
         return Oom.watch(place.client, place.id, spawned)
-      }
+      },
+      ...(main.files === undefined ? {} : { files: main.files })
     }
     return {
       id: place.id,

@@ -113,7 +113,8 @@ export const make = (
     return {
       name: "local",
       capabilities: Effect.flatMap(acquire, (backend) => backend.capabilities),
-      spawn: (request) => Effect.flatMap(acquire, (backend) => backend.spawn(request))
+      spawn: (request) => Effect.flatMap(acquire, (backend) => backend.spawn(request)),
+      files: Effect.flatMap(acquire, (backend) => backend.files ?? Effect.undefined)
     }
   })
 

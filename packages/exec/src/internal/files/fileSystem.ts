@@ -4,6 +4,7 @@
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { ExecError } from "../../ExecError.ts"
 import { FileError, type Files } from "../../Files.ts"
@@ -45,10 +46,19 @@ const stream =
       return Stream.unwrap(Effect.map(opened, Stream.mapError(from("stream", path)))).pipe(rechunk(chunkSize))
     })
 
+/**
+ * How many operations are under way at a time, streams and sinks apart: each is a process in the sandbox, and a
+ * program that asks for a thousand at once, which is no trouble elsewhere, must not use up all that it may have.
+ */
+const maxOperations = 16
+
 /** The file system that these operations work on. */
 export const make = (files: Effect.Effect<Files, ExecError>): FileSystem.FileSystem => {
-  const use = checked.use(files)
-  const writeFile = writing.writeFile(use)
+  const atOnce = checked.use(files)
+  const turns = Semaphore.makeUnsafe(maxOperations)
+  const use: Use = (...args) => turns.withPermit(atOnce(...args))
+  const writeFile: FileSystem.FileSystem["writeFile"] = (...args) =>
+    turns.withPermit(writing.writeFile(atOnce)(...args))
   const list = (method: string, path: string, recursive: boolean) =>
     use(method, [path], (files) => files.list(path, recursive))
 
@@ -99,5 +109,5 @@ export const make = (files: Effect.Effect<Files, ExecError>): FileSystem.FileSys
     writeFile
   })
   // Not by handles, of which a sandbox has none: one operation reads, or writes, all of it.
-  return FileSystem.FileSystem.of({ ...derived, stream: stream(use), sink: writing.sink(use) })
+  return FileSystem.FileSystem.of({ ...derived, stream: stream(atOnce), sink: writing.sink(atOnce) })
 }
