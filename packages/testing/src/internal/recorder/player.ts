@@ -14,11 +14,10 @@ import * as ExecError from "effect-exec/ExecError"
 import * as ExitStatus from "effect-exec/ExitStatus"
 import type { Signal } from "effect-exec/Signal"
 import type { Entry, Recording } from "../../Cassette.ts"
-import { concat } from "../bytes.ts"
-import { show } from "../matching.ts"
-import { clearTimer, decode, setTimer } from "../web.ts"
+import { clearTimer, setTimer } from "../web.ts"
 import type { ProcessClock } from "./clock.ts"
-import { isSameByte } from "./secrets.ts"
+import { outlives } from "./recording.ts"
+import { RecordedStdin } from "./stdin.ts"
 
 // What a pipe holds on Linux: a process that is not read waits.
 const capacity = 65_536
@@ -45,26 +44,22 @@ const turn: Effect.Effect<void> = Effect.callback((resume) => {
 
 class Player {
   private readonly recording: Recording
-  private readonly gone: ExecError.ExecError
   private readonly exited = Deferred.makeUnsafe<ExitStatus.ExitStatus, ExecError.ExecError>()
   private readonly treeEmpty = Deferred.makeUnsafe<void, ExecError.ExecError>()
 
   private held: Array<Output> = []
   private heldBytes = 0
   private outputEnd: ExecError.ExecError | "end" | undefined
-  // What was recorded of stdin, and how far the program under test has come.
-  private readonly stdin: Uint8Array
-  private written = 0
+
+  private readonly stdin: RecordedStdin
   private isStdinEnded = false
   private isStdinClosed = false
-  private neededStdin = 0
-  // How much of it was taken, where the process stopped reading: the write that was told so is not.
-  private readonly takenStdin: number
-  // A signal came that ends it: it does not wait for a reader any more.
-  private isDying = false
-  // Signals and sizes that the recording still waits for.
+  // Signals and sizes that the recording waits for, and those that came.
   private readonly awaited: Array<Entry>
   private readonly done = new Set<Entry>()
+  // A signal came that ends it: it does not wait for a reader any more.
+  private isDying = false
+
   // Done at every step of either side, and made anew: whoever waits looks again.
   private moved = Deferred.makeUnsafe<void>()
   // Somebody waits for the end: from then on it is known how long after the start things happen.
@@ -72,20 +67,12 @@ class Player {
 
   constructor(recording: Recording) {
     this.recording = recording
-    this.gone = ExecError.make(new ExecError.ProcessExited({ id: recording.start.id }))
-    const { entries } = recording
-    this.stdin = concat(entries.flatMap((entry) => ("stdin" in entry ? [entry.stdin] : [])))
-    const writes = entries
-      .slice(0, entries.findIndex((entry) => "stdinClosed" in entry) + 1)
-      .flatMap((entry) => ("stdin" in entry ? [entry.stdin.length] : []))
-    this.takenStdin = writes.length === 0 ? Infinity : writes.slice(0, -1).reduce((sum, length) => sum + length, 0)
-    this.awaited = entries.filter((entry) => "signal" in entry || "resize" in entry)
+    this.stdin = new RecordedStdin(recording)
+    this.awaited = recording.entries.filter((entry) => "signal" in entry || "resize" in entry)
   }
 
-  private move(): void {
-    const { moved } = this
-    this.moved = Deferred.makeUnsafe()
-    Deferred.doneUnsafe(moved, Effect.void)
+  private get hasExited(): boolean {
+    return Deferred.isDoneUnsafe(this.exited)
   }
 
   private change(change: () => unknown): Effect.Effect<void> {
@@ -93,6 +80,12 @@ class Player {
       change()
       this.move()
     })
+  }
+
+  private move(): void {
+    const { moved } = this
+    this.moved = Deferred.makeUnsafe()
+    Deferred.doneUnsafe(moved, Effect.void)
   }
 
   private until(fact: () => boolean): Effect.Effect<void> {
@@ -104,19 +97,19 @@ class Player {
     return Effect.gen({ self: this }, function* () {
       yield* this.isWatched.await
       let before = 0
-      for (const entry of this.recording.entries) {
+      for (const [index, entry] of this.recording.entries.entries()) {
         if (paced !== undefined) yield* paced.sleep(Duration.millis(entry.at - before))
         else if (entry.at - before >= 1) yield* turn
         before = entry.at
         clock.advanceAndWake(entry.at)
-        yield* this.step(entry)
+        yield* this.step(entry, index)
       }
-      // Nothing more is known. Where the process has ended, so has its tree.
-      if (Deferred.isDoneUnsafe(this.exited)) yield* Deferred.succeed(this.treeEmpty, void 0)
+      // Nothing more is known: where the tree was to end with the process, it has.
+      if (this.hasExited && !outlives(this.recording.start)) yield* Deferred.succeed(this.treeEmpty, void 0)
     })
   }
 
-  private step(entry: Entry): Effect.Effect<unknown> {
+  private step(entry: Entry, index: number): Effect.Effect<unknown> {
     if ("stdout" in entry) return this.emit(1, entry.stdout)
     if ("stderr" in entry) return this.emit(2, entry.stderr)
     if ("end" in entry) return this.endOutput("end")
@@ -124,17 +117,10 @@ class Player {
     if ("treeEmpty" in entry) return Deferred.succeed(this.treeEmpty, void 0)
     if ("lost" in entry) return this.lose(ExecError.make(entry.lost))
     if ("stdinClosed" in entry) return this.change(() => (this.isStdinClosed = true))
-    if ("stdinEnd" in entry) return this.untilDone(() => this.isStdinEnded)
-    if ("stdin" in entry) {
-      const needed = (this.neededStdin += entry.stdin.length)
-      return this.untilDone(() => this.written >= needed || this.isStdinEnded)
-    }
-    return this.untilDone(() => this.done.has(entry))
-  }
-
-  // What the program under test did to a process after its end had no effect; nothing waits for it.
-  private untilDone(fact: () => boolean): Effect.Effect<void> {
-    return this.until(() => fact() || Deferred.isDoneUnsafe(this.exited))
+    // What is done to a process after its end has no effect on it; only what outlives it may still be waiting.
+    if ("stdin" in entry) return this.until(() => this.stdin.hasComeTo(index) || this.isStdinEnded || this.hasExited)
+    if ("stdinEnd" in entry) return this.until(() => this.isStdinEnded || this.hasExited)
+    return this.until(() => this.done.has(entry) || (this.hasExited && !outlives(this.recording.start)))
   }
 
   private emit(fd: 1 | 2, bytes: Uint8Array): Effect.Effect<void> {
@@ -173,46 +159,37 @@ class Player {
 
   private write(bytes: Uint8Array): Effect.Effect<void, ExecError.ExecError> {
     return Effect.suspend(() => {
-      const from = this.written
-      const differs = bytes.findIndex((byte, index) => {
-        const recorded = this.stdin[from + index]
-        return recorded === undefined || !isSameByte(recorded, byte)
-      })
-      this.written += bytes.length
+      const gone = Effect.fail(ExecError.make(new ExecError.ProcessExited({ id: this.recording.start.id })))
+      if (this.hasExited) return gone
+      const taken = this.stdin.write(bytes)
       this.move()
-      if (Deferred.isDoneUnsafe(this.exited)) return Effect.fail(this.gone)
-      // Of what nobody read, it does not matter how much more there would have been.
-      const isUnread = this.takenStdin < Infinity && from + differs >= this.stdin.length
-      if (differs !== -1 && !isUnread) return Effect.die(new Error(this.stdinChanged(bytes, from, differs)))
-      if (this.written <= this.takenStdin) return Effect.void
+      if (taken === "taken") return Effect.void
+      if (taken !== "refused") return Effect.die(taken)
       return Effect.andThen(
-        this.untilDone(() => this.isStdinClosed),
-        Effect.fail(this.gone)
+        this.until(() => this.isStdinClosed || this.hasExited),
+        gone
       )
     })
   }
 
-  private stdinChanged(bytes: Uint8Array, from: number, differs: number): string {
-    const excerpt = (bytes: Uint8Array) => JSON.stringify(decode(bytes.subarray(0, 80)))
-    const at = from + differs
-    const recorded = at < this.stdin.length ? excerpt(this.stdin.subarray(at)) : "nothing more"
-    const name = show(this.recording.start.run)
-    return `${name} is given another stdin than was recorded: from byte ${at} on ${excerpt(bytes.subarray(differs))} instead of ${recorded}`
-  }
-
-  // The first one that the recording waits for; what it does not know ends the process, if it is of that kind.
   private signal(signal: Signal, to: "process" | "tree"): Effect.Effect<void, ExecError.ExecError> {
     return Effect.suspend(() => {
       const isKnown = this.perform((it) => "signal" in it && it.signal === signal && it.to === to)
-      this.isDying ||= ending.has(signal)
-      if (!isKnown && ending.has(signal) && !Deferred.isDoneUnsafe(this.exited)) {
-        Deferred.doneUnsafe(this.exited, Effect.succeed(ExitStatus.signaled(signal)))
-        Deferred.doneUnsafe(this.treeEmpty, Effect.void)
-        this.outputEnd ??= "end"
+      if (ending.has(signal)) {
+        this.isDying = true
+        if (!isKnown) this.end(signal)
       }
       this.move()
       return signal === "SIGKILL" && to === "tree" ? this.killed : Effect.void
     })
+  }
+
+  // By a signal that the recording does not know, as it would end anything.
+  private end(signal: Signal): void {
+    if (this.hasExited && !outlives(this.recording.start)) return
+    Deferred.doneUnsafe(this.exited, Effect.succeed(ExitStatus.signaled(signal)))
+    Deferred.doneUnsafe(this.treeEmpty, Effect.void)
+    this.outputEnd ??= "end"
   }
 
   private get killed(): Effect.Effect<void, ExecError.ExecError> {

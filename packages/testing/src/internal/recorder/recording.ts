@@ -18,6 +18,9 @@ export interface Draft extends Recording {
   readonly entries: Array<Entry>
 }
 
+/** Whether what outlives the process is meant to: only then is it of interest what is still done to it. */
+export const outlives = ({ lingering }: Start): boolean => lingering === "drain" || lingering === "await"
+
 /** A process that is watched. What becomes known of it goes into the draft, and moves its clock. */
 export const watch = (running: Running, draft: Draft, clock: ProcessClock, real: Clock.Clock): Running => {
   const startedAt = real.currentTimeNanosUnsafe()
@@ -79,8 +82,7 @@ export const watch = (running: Running, draft: Draft, clock: ProcessClock, real:
     treeEmpty: Effect.tap(running.treeEmpty, () => Effect.sync(() => noteOnce("treeEmpty", true))),
     signal: (signal, to) =>
       Effect.suspend(() => {
-        // What is signalled after the exit is what is left of the tree, and nobody waits for how it takes that.
-        if (!hasExited) note({ signal, to })
+        if (!hasExited || outlives(draft.start)) note({ signal, to })
         return running.signal(signal, to)
       }),
     ...(running.resize === undefined
