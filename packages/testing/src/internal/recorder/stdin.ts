@@ -40,14 +40,19 @@ export class RecordedStdin {
   write(bytes: Uint8Array): "taken" | "refused" | Error {
     const from = this.written
     this.written += bytes.length
-    const differs = bytes.findIndex((byte, index) => {
-      const recorded = this.bytes[from + index]
-      return recorded === undefined || !isSameByte(recorded, byte)
-    })
+    const differs = this.firstDifference(bytes, from)
     // Of what nobody read, it does not matter how much more there would have been.
     const isUnread = this.taken < Infinity && from + differs >= this.bytes.length
     if (differs !== -1 && !isUnread) return new Error(this.changed(bytes, from, differs))
     return this.written <= this.taken ? "taken" : "refused"
+  }
+
+  private firstDifference(bytes: Uint8Array, from: number): number {
+    for (let at = 0; at < bytes.length; at++) {
+      const recorded = this.bytes[from + at]
+      if (recorded === undefined || !isSameByte(recorded, bytes[at]!)) return at
+    }
+    return -1
   }
 
   private changed(bytes: Uint8Array, from: number, differs: number): string {
