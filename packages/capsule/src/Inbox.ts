@@ -18,10 +18,15 @@ export class Inbox<A, E = never> {
   private end: Pull.Pull<never, E> | undefined
   private wake: (() => void) | undefined
 
-  /** `costOf` says what an item costs of the credit; `grant` gives more of it. */
-  constructor(budget: ExtraBudget, costOf: (item: A) => number, grant: (bytes: number) => void) {
+  /** `costOf` says what an item costs of the credit; `grant` gives more of it than there was at first. */
+  constructor(
+    budget: ExtraBudget,
+    costOf: (item: A) => number,
+    grant: (bytes: number) => void,
+    initial = initialCredit
+  ) {
     this.costOf = costOf
-    this.window = new ReceiveWindow(initialCredit, budget, grant)
+    this.window = new ReceiveWindow(initial, budget, grant)
   }
 
   /** Something came; what is wrong with that, if anything is. */

@@ -90,7 +90,9 @@ const start = {
   command: Command,
   stdin: Schema.Literals(["none", "open", "feed"]),
   policy: Policy,
-  tag: Schema.optionalKey(Schema.String)
+  tag: Schema.optionalKey(Schema.String),
+  /** `traceparent` of W3C Trace Context: in which span it was asked for. */
+  trace: Schema.optionalKey(Schema.String)
 }
 
 const process = { channel: Channel, process: ProcessId }

@@ -43,6 +43,7 @@ import * as httpApp from "./internal/httpApp.ts"
 import { listen } from "./internal/listen.ts"
 import * as origins from "./internal/origins.ts"
 import type { Shared } from "./internal/sessions.ts"
+import * as telemetry from "./internal/telemetry.ts"
 import * as upgrades from "./internal/upgrades.ts"
 import * as webSockets from "./internal/webSockets.ts"
 import * as Limits from "./Limits.ts"
@@ -134,20 +135,35 @@ const serve = Effect.fnUntraced(function* (
   const http = yield* listen({ host, port }, options.tls, limits).pipe(
     Effect.mapError((error) => problem("ListenFailed", `Cannot listen on ${host}, port ${port}: ${error}`))
   )
-  const sockets = yield* webSockets.make(limits.message)
+  const sockets = yield* webSockets.make(limits)
   const idleTimeout = Option.getOrThrow(Duration.fromInput(options.idleTimeout ?? "10 minutes"))
   const capsules = yield* Capsules.make({ templates, main, idleTimeout, shared })
   const identify = auth.make(options.auth)
   const from = origins.make(options.origins ?? [], options.auth === undefined)
-  const app = yield* httpApp.make({ capsules, identify, limits, origins: from })
+  const report = telemetry.reporter(yield* Effect.context<never>())
+  const metrics = Effect.suspend(() =>
+    telemetry.format({
+      connections: sockets.clients.size,
+      sessions: shared.sessions,
+      capsules: capsules.all().length
+    })
+  )
+  const app = yield* httpApp.make({ capsules, identify, limits, metrics, origins: from, report })
   const handler = yield* NodeHttpServer.makeHandler(app, { scope: yield* Effect.scope })
   http.on("request", handler)
   const enter = Entrance.make(identify, limits, (id) => capsules.find(id)?.sessions)
-  http.on("upgrade", upgrades.make({ enter, origins: from, sockets }))
+  http.on("upgrade", upgrades.make({ enter, limits, origins: from, report, sockets }))
   const address = http.address() as AddressInfo
   const authority = address.family === "IPv6" ? `[${address.address}]` : address.address
+  const url = `${options.tls === undefined ? "ws" : "wss"}://${authority}:${address.port}`
+  yield* Effect.logDebug("Capsules are served").pipe(Effect.annotateLogs({ url, templates: Object.keys(templates) }))
+  // Before all else: nobody is let in any more.
+  yield* Effect.addFinalizer(() => {
+    http.close()
+    return Effect.annotateLogs(Effect.logDebug("Capsules are served no more"), { url })
+  })
   return {
-    url: `${options.tls === undefined ? "ws" : "wss"}://${authority}:${address.port}`,
+    url,
     host,
     port: address.port,
     sessions: Effect.sync(() => shared.sessions)

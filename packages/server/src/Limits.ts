@@ -12,8 +12,26 @@ export interface Limits {
   readonly sessions: number
   /** Capsules at a time. One more is `LimitReached`, as all that follow. */
   readonly capsules: number
-  /** Channels of a session at a time; each may be a process. */
+  /** Processes of a capsule at a time, attached and detached. One more is `LimitReached`. */
+  readonly processes: number
+  /** Channels of a session at a time; each may be a process. One more is `LimitReached`. */
   readonly channels: number
+  /**
+   * Sockets that have not said who they are. When one more comes the oldest is closed with 4408: who is slow gives way, so
+   * that strangers cannot keep clients out.
+   */
+  readonly strangers: number
+  /**
+   * Messages of a client in a second; binary frames count for a twentieth. Whoever sends more is read more slowly, and loses
+   * nothing.
+   */
+  readonly messages: number
+  /** Bytes of the names and values of a command's environment. More is `InvalidCommand`. */
+  readonly environment: number
+  /** Bytes of a path: what the kernel takes. More is `InvalidCommand`. */
+  readonly path: number
+  /** Bytes of the ring of a detached process. More is `InvalidCommand`. */
+  readonly ring: number
   /** Bytes of stdin that each channel may have under way at first. */
   readonly stdinWindow: number
   /** Bytes of a text frame, which ends the session with 1009 beyond it. */
@@ -31,6 +49,11 @@ export interface Limits {
    * or closed with 4408.
    */
   readonly greeting: number
+  /**
+   * How long a process may have between TERM and KILL, in milliseconds, or it could outlive its client and hold up the end of
+   * the server. More is `InvalidCommand`.
+   */
+  readonly termination: number
   /** How long a client may be silent, in milliseconds: three of its pings. Closed with 4408; it may come back. */
   readonly silence: number
 }
@@ -40,7 +63,13 @@ export const defaults: Limits = {
   connections: 10_000,
   sessions: 10_000,
   capsules: 1_000,
+  processes: 20_000,
   channels: 4_096,
+  strangers: 256,
+  messages: 5_000,
+  environment: 1024 * 1024,
+  path: 4_096,
+  ring: 64 * 1024 * 1024,
   stdinWindow: initialCredit,
   message: maxMessage,
   hello: 8_192,
@@ -48,5 +77,6 @@ export const defaults: Limits = {
   kept: 24 * 1024 * 1024,
   grace: 30_000,
   greeting: 10_000,
+  termination: 600_000,
   silence: 15_000
 }

@@ -1,5 +1,6 @@
 /** A client that says what it likes. */
 import * as Effect from "effect/Effect"
+import type { Socket } from "node:net"
 import { WebSocket } from "ws"
 import { subprotocol } from "@effect-exec/capsule/Wire"
 
@@ -11,14 +12,16 @@ export interface RawClient {
   readonly sees: (text: string) => Effect.Effect<string>
   /** Waits for the close, and gives its code. */
   readonly closed: Effect.Effect<number>
+  /** Reads no more, and sends these bytes again and again, until it is cut. */
+  readonly deaf: (bytes: Uint8Array) => Effect.Effect<void>
 }
 
 /** Connects; closing the scope cuts it. */
-export const connect = (url: string) =>
+export const connect = (url: string, headers: Readonly<Record<string, string>> = {}) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.callback<WebSocket, Error>((resume) => {
-        const socket = new WebSocket(url, subprotocol)
+        const socket = new WebSocket(url, subprotocol, { headers })
         socket.on("open", () => resume(Effect.succeed(socket)))
         socket.on("error", (error) => resume(Effect.fail(error)))
       }),
@@ -55,7 +58,18 @@ export const connect = (url: string) =>
         frames,
         send: (frame) => Effect.sync(() => socket.send(frame)),
         sees: (text) => until(() => frames.find((it): it is string => typeof it === "string" && it.includes(text))),
-        closed: until(() => code)
+        closed: until(() => code),
+        deaf: (bytes) =>
+          Effect.callback((resume) => {
+            const raw = (socket as unknown as { readonly _socket: Socket })._socket
+            raw.pause()
+            raw.on("close", () => resume(Effect.void))
+            const more = (): void => {
+              while (!raw.destroyed && raw.write(bytes)) {}
+            }
+            raw.on("drain", more)
+            more()
+          })
       }
     }
   )

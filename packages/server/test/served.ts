@@ -62,7 +62,8 @@ export const pipeTo =
           },
           close
         })
-        ends.server = enter({ connection: to(() => client) })
+        const connection = to(() => client)
+        ends.server = enter({ connection, refuse: connection.close })
         return to(() => ends.server)
       }),
       (connection) => Effect.sync(() => connection.close(4408, ""))

@@ -25,6 +25,7 @@ import { exited } from "./remoteHandle.ts"
 import { Session } from "./session.ts"
 import { startFields } from "./startFields.ts"
 import { Stdin } from "./stdin.ts"
+import * as trace from "./trace.ts"
 import { watchAll } from "./watchAll.ts"
 
 /** Connects at the first use, and again when the session was lost. Closing the scope ends the session. */
@@ -46,7 +47,8 @@ export const make = Effect.fnUntraced(function* (
   ): Effect.fn.Return<DetachedProcess, ExecError, R> {
     const { ring } = yield* Defaults
     const at = yield* session
-    const { process, stdin } = startDetached(session, at, prepared, options, options.ring ?? ring)
+    const span = yield* trace.current
+    const { process, stdin } = startDetached(session, at, prepared, options, options.ring ?? ring, span)
     if (stdin !== undefined && options.stdin !== undefined && options.stdin !== "open") {
       // The caller may go: its stdin is the process's.
       yield* Effect.forkIn(feed(stdin, options.stdin), scope, { startImmediately: true })
@@ -100,7 +102,8 @@ const startDetached = <E, R>(
   session: Session,
   prepared: Host.Prepared,
   options: DetachOptions<E, R>,
-  ring: number
+  ring: number,
+  span: string | undefined
 ) => {
   const { command, id } = prepared.request
   const process = Deferred.makeUnsafe<DetachedProcess, ExecError>()
@@ -138,7 +141,7 @@ const startDetached = <E, R>(
     channel,
     ring,
     overflow: options.overflow ?? "evict",
-    ...startFields(prepared, options)
+    ...startFields(prepared, options, span)
   })
   return { process, stdin }
 }

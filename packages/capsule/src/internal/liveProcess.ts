@@ -27,6 +27,7 @@ import { exited, RemoteHandle } from "./remoteHandle.ts"
 import type { Session } from "./session.ts"
 import { startFields } from "./startFields.ts"
 import { Stdin } from "./stdin.ts"
+import * as trace from "./trace.ts"
 
 const closed = ExecError.make(new ExecError.Closed({ what: "scope of this process" }))
 
@@ -53,7 +54,7 @@ export class LiveProcess<E> extends RemoteHandle implements Host.Live<E>, Channe
   private lost: ExecError.ExecError | undefined
   private sourceFailure: Cause.Cause<E> | undefined
 
-  constructor(session: Session, prepared: Host.Prepared, options: SpawnOptions<E, unknown>) {
+  constructor(session: Session, prepared: Host.Prepared, options: SpawnOptions<E, unknown>, trace: string | undefined) {
     super(Effect.succeed(session))
     this.say = (message) => session.say(message)
     this.id = prepared.request.id
@@ -63,7 +64,12 @@ export class LiveProcess<E> extends RemoteHandle implements Host.Live<E>, Channe
     this.target = session.open(this)
     this.inbox = makeInbox<E>(session, () => this.target)
     this.stdin = options.stdin === undefined ? undefined : new Stdin(session, this.target, exited(this.id))
-    session.say({ _tag: "Start", channel: this.target, credit: initialCredit, ...startFields(prepared, options) })
+    session.say({
+      _tag: "Start",
+      channel: this.target,
+      credit: initialCredit,
+      ...startFields(prepared, options, trace)
+    })
   }
 
   frame(frame: Frame.Frame): string | undefined {
@@ -226,9 +232,10 @@ export const spawn = <E, R>(
   options: SpawnOptions<E, R>
 ): Effect.Effect<Host.Live<E>, ExecError.ExecError, R | Scope.Scope> =>
   Effect.gen(function* () {
+    const span = yield* trace.current
     // In one step: what was asked for is owned by somebody.
     const process = yield* Effect.acquireRelease(
-      Effect.sync(() => new LiveProcess<E>(session, prepared, options)),
+      Effect.sync(() => new LiveProcess<E>(session, prepared, options, span)),
       (process) => process.release
     )
     if (options.stdin !== undefined && options.stdin !== "open") {

@@ -20,7 +20,8 @@ const clearEnv = (env: NonNullable<Command["env"]>): Record<string, string | nul
 
 export const startFields = (
   { policy, request: { command, id } }: Prepared,
-  { stdin, tag }: SpawnOptions<unknown, unknown>
+  { stdin, tag }: SpawnOptions<unknown, unknown>,
+  trace: string | undefined
 ): Omit<Start, "_tag" | "channel" | "credit"> => {
   const { env, ...rest } = command
   const { maxOutput, ...others } = policy
@@ -29,6 +30,7 @@ export const startFields = (
     command: { ...rest, ...(env === undefined ? {} : { env: clearEnv(env) }) },
     stdin: stdin === undefined ? "none" : stdin === "open" ? "open" : "feed",
     policy: { ...others, ...(maxOutput === Infinity ? {} : { maxOutput }) },
-    ...(tag === undefined ? {} : { tag })
+    ...(tag === undefined ? {} : { tag }),
+    ...(trace === undefined ? {} : { trace })
   }
 }

@@ -5,6 +5,7 @@ import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Exec } from "effect-exec/Exec"
+import * as Admission from "./admission.ts"
 import { Sessions, type Shared } from "./sessions.ts"
 
 /** What a capsule is made with. */
@@ -36,8 +37,8 @@ export class Capsule {
     this.id = id
     this.template = template
     this.idleTimeout = idleTimeout
-    this.exec = exec
-    this.sessions = new Sessions(exec, shared, context)
+    this.exec = Admission.make(exec, shared.limits)
+    this.sessions = new Sessions(this.exec, shared, context)
   }
 
   /** Starts what would start with the first command, so that nobody has to wait for it then. */

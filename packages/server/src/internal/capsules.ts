@@ -121,6 +121,7 @@ export const make = Effect.fnUntraced(function* ({
   const create = (options: CreateOptions): Effect.Effect<Capsule, ExecError.ExecError> =>
     Effect.suspend(() => {
       const { id = randomBytes(8).toString("hex"), template } = options
+      if (isClosing) return Effect.fail(shuttingDown)
       if (!idPattern.test(id)) return invalid("id", "1 to 128 of A-Za-z0-9._- make one, the first a letter or digit")
       if (id === permanent?.id) return invalid("id", "the server's own capsule has it")
       const existing = entries.get(id)
@@ -188,6 +189,13 @@ export const make = Effect.fnUntraced(function* ({
     destroy
   }
 })
+
+const shuttingDown = ExecError.make(
+  new ExecError.BackendUnavailable({
+    backend: "capsule",
+    hint: "It is shutting down; try again later, or another one."
+  })
+)
 
 const invalid = (field: string, problem: string) =>
   Effect.fail(ExecError.make(new ExecError.InvalidCommand({ field, problem })))

@@ -48,7 +48,8 @@ export class Channel {
       this.input = new Inbox(
         session.budget,
         (bytes) => bytes.length,
-        (bytes) => session.grant(number, bytes)
+        (bytes) => session.grant(number, bytes),
+        session.limits.stdinWindow
       )
     }
   }

@@ -14,36 +14,66 @@ export interface Guest {
   readonly capsule?: string | undefined
   /** What it has shown already, in its upgrade. */
   readonly shown?: string | undefined
+  /** Told when it is let in. */
+  readonly entered?: (() => void) | undefined
+  /** Closes it, for good. */
+  readonly refuse: (code: number, problem: string) => void
 }
 
 /** What takes the frames of a guest. */
 export type Entrance = (guest: Guest) => Receiver
 
 /** `find` gives the sessions of a capsule. */
-export const make =
-  (identify: Identify, limits: Limits, find: (capsule: string | undefined) => Sessions | undefined): Entrance =>
-  ({ capsule, connection, shown }) => {
-    let inside: Receiver | undefined
-    const late = setTimeout(() => connection.close(closeCodes.silent, "no Hello came"), limits.greeting)
-    const enter = (frame: string | Uint8Array): void => {
-      const greeted = hello.decode(frame)
-      if (greeted === undefined) return connection.close(closeCodes.wrongFrame, "the first frame is no Hello")
-      const client = identify(shown ?? greeted.token)
-      if (client === undefined) return connection.close(closeCodes.unauthorized, "the token is missing or wrong")
-      // Only now: which capsules there are is nothing for strangers.
-      const sessions = find(capsule)
-      if (sessions === undefined) return connection.close(closeCodes.noCapsule, capsule ?? "without an id")
-      inside = sessions.welcome(connection, greeted, client)
+export const make = (
+  identify: Identify,
+  limits: Limits,
+  find: (capsule: string | undefined) => Sessions | undefined
+): Entrance => {
+  // In the order in which they came.
+  const strangers = new Set<Guest>()
+
+  const wait = (guest: Guest): (() => void) => {
+    const [oldest] = strangers
+    if (oldest !== undefined && strangers.size >= limits.strangers) {
+      strangers.delete(oldest)
+      oldest.refuse(closeCodes.silent, "no Hello came, and others did")
     }
+    strangers.add(guest)
+    const late = setTimeout(() => guest.refuse(closeCodes.silent, "no Hello came"), limits.greeting)
+    return () => {
+      clearTimeout(late)
+      strangers.delete(guest)
+    }
+  }
+
+  const enter = (guest: Guest, frame: string | Uint8Array): Receiver | undefined => {
+    const { capsule, connection, entered, refuse, shown } = guest
+    const said = hello.decode(frame)
+    if (said === undefined) return void refuse(closeCodes.wrongFrame, "the first frame is no Hello")
+    const client = identify(shown ?? said.token)
+    if (client === undefined) return void refuse(closeCodes.unauthorized, "the token is missing or wrong")
+    // Only now: which capsules there are is nothing for strangers.
+    const sessions = find(capsule)
+    if (sessions === undefined) return void refuse(closeCodes.noCapsule, capsule ?? "without an id")
+    entered?.()
+    return sessions.welcome(connection, said, client, refuse)
+  }
+
+  return (guest) => {
+    const hasGreeted = wait(guest)
+    let isGreeted = false
+    let inside: Receiver | undefined
     return {
       frame: (frame) => {
-        if (inside !== undefined) return inside.frame(frame)
-        clearTimeout(late)
-        enter(frame)
+        if (isGreeted) return inside?.frame(frame)
+        isGreeted = true
+        hasGreeted()
+        inside = enter(guest, frame)
       },
       closed: (code, reason) => {
-        clearTimeout(late)
+        hasGreeted()
         inside?.closed(code, reason)
       }
     }
   }
+}

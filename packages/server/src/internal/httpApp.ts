@@ -11,13 +11,16 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import { type HttpServerError, isHttpServerError } from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Response from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as ExecError from "effect-exec/ExecError"
 import type { Limits } from "../Limits.ts"
 import { type Identify, shownBy } from "./auth.ts"
 import type { Capsules } from "./capsules.ts"
+import { failure } from "./failure.ts"
 import type { Origins } from "./origins.ts"
 import { routes } from "./routes.ts"
+import type { Report } from "./telemetry.ts"
 
 /** What answers requests. */
 export type HttpApp = Effect.Effect<
@@ -32,23 +35,9 @@ export interface Parts {
   readonly identify: Identify
   readonly origins: Origins
   readonly limits: Limits
+  readonly metrics: Effect.Effect<string>
+  readonly report: Report
 }
-
-const encode = Schema.encodeSync(Schema.toCodecJson(ExecError.ExecError))
-
-const statuses: Partial<Record<ExecError.Reason["_tag"], number>> = {
-  InvalidCommand: 400,
-  SandboxNotFound: 404,
-  ProcessNotFound: 404,
-  Unsupported: 404,
-  TagInUse: 409,
-  LimitReached: 429,
-  BackendUnavailable: 503
-}
-
-/** The answer that says what went wrong: the error as JSON. */
-export const failure = (reason: ExecError.Reason, status = statuses[reason._tag] ?? 500) =>
-  Response.jsonUnsafe(encode(ExecError.make(reason)), { status })
 
 const unavailable = (hint: string, text: string) =>
   new ExecError.BackendUnavailable({ backend: "capsule", hint, detail: { backend: "capsule", text } })
@@ -83,6 +72,7 @@ const failed = failure(unavailable("The server's log says why.", "the server fai
 
 const answer = (cause: Cause.Cause<unknown>, limits: Limits): Effect.Effect<Response.HttpServerResponse> => {
   const error = Cause.squash(cause)
+  if (Response.isHttpServerResponse(error)) return Effect.succeed(error)
   if (ExecError.isExecError(error)) return Effect.succeed(failure(error.reason))
   if (isHttpServerError(error) || Schema.isSchemaError(error)) return Effect.succeed(unreadable(error, limits))
   if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
@@ -94,26 +84,37 @@ export const make = Effect.fnUntraced(function* ({
   capsules,
   identify,
   limits,
-  origins
+  metrics,
+  origins,
+  report
 }: Parts): Effect.fn.Return<HttpApp, never, Scope.Scope> {
-  const routed = (yield* HttpRouter.toHttpEffect(routes(capsules))).pipe(
+  const routed = (yield* HttpRouter.toHttpEffect(routes(capsules, metrics, limits))).pipe(
     Effect.provideService(MaxBodySize, ByteSize.bytes(limits.body)),
     Effect.catchCause((cause) => answer(cause, limits))
   )
-  const authorized = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, method, url }) => {
+  const authorized = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, method, remoteAddress, url }) => {
     // Whoever keeps it running may ask this, and learns nothing else.
     if (method === "GET" && url === "/healthz") return Effect.succeed(Response.jsonUnsafe({ status: "ok" }))
     const client = identify(shownBy(headers))
-    return client === undefined ? Effect.succeed(unauthorized) : Effect.annotateLogs(routed, { client })
+    if (client !== undefined) return Effect.annotateLogs(routed, { client })
+    report({
+      reason: "unauthorized",
+      problem: "the token is missing or wrong",
+      address: Option.getOrUndefined(remoteAddress)
+    })
+    return Effect.succeed(unauthorized)
   })
   const cors = HttpMiddleware.cors({
     allowedOrigins: (origin) => origins.allows(origin),
     allowedHeaders: ["authorization", "x-api-key", "content-type", "traceparent", "b3"]
   })
   const crossOrigin = cors(authorized)
-  return Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => {
+  return Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, remoteAddress }) => {
     const problem = origins.problem(headers)
-    if (problem !== undefined) return Effect.succeed(forbidden(problem))
+    if (problem !== undefined) {
+      report({ reason: "forbidden", problem, address: Option.getOrUndefined(remoteAddress) })
+      return Effect.succeed(forbidden(problem))
+    }
     return headers["origin"] === undefined ? authorized : crossOrigin
   })
 })

@@ -2,16 +2,20 @@
  * The capsules over HTTP, as PROTOCOL.md has them.
  */
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Response from "effect/http/HttpServerResponse"
-import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Schema from "effect/Schema"
 import { CapsuleInfo, CreateCapsule } from "@effect-exec/capsule/CapsuleInfo"
 import * as ExecError from "effect-exec/ExecError"
+import * as Host from "effect-exec/Host"
+import type { Limits } from "../Limits.ts"
 import type { Capsule } from "./capsule.ts"
 import type { Capsules } from "./capsules.ts"
+import { failure } from "./failure.ts"
 
 const infoJson = Response.schemaJson(Schema.toCodecJson(CapsuleInfo))
 const infosJson = Response.schemaJson(Schema.toCodecJson(Schema.Array(CapsuleInfo)))
@@ -32,19 +36,30 @@ const known = (capsules: Capsules): Effect.Effect<Capsule, ExecError.ExecError, 
       : Effect.succeed(capsule)
   })
 
+// Whoever is let in may still be slow, or worse.
+const inTime = Effect.fnUntraced(function* <A, E, R>(body: Effect.Effect<A, E, R>, { greeting }: Limits) {
+  // Ended with the request: ending it before would cut the connection, and nobody could be answered.
+  const reading = yield* Effect.forkScoped(body)
+  const late = failure(new ExecError.LimitReached({ limit: `${greeting} ms for a request's body` }), 408)
+  return yield* Effect.raceFirst(
+    Fiber.join(reading),
+    Effect.andThen(Host.sleep(Duration.millis(greeting)), Effect.fail(late))
+  )
+})
+
 /** Every route of this protocol's. */
-export const routes = (capsules: Capsules) =>
+export const routes = (capsules: Capsules, metrics: Effect.Effect<string>, limits: Limits) =>
   HttpRouter.addAll([
     HttpRouter.route(
       "GET",
       "/metrics",
-      Effect.map(PrometheusMetrics.format(), (text) => Response.text(text))
+      Effect.map(metrics, (text) => Response.text(text))
     ),
     HttpRouter.route(
       "POST",
       "/capsules",
       Effect.gen(function* () {
-        const capsule = yield* capsules.create(yield* createJson)
+        const capsule = yield* capsules.create(yield* inTime(createJson, limits))
         return yield* infoJson(info(capsule), { status: 201 })
       })
     ),

@@ -15,14 +15,15 @@ import type { Exec } from "effect-exec/Exec"
 import * as ExecError from "effect-exec/ExecError"
 import { Channel, SourceFailed } from "./channel.ts"
 import type { Limits } from "../Limits.ts"
+import { traced } from "./trace.ts"
 import { work } from "./work.ts"
 
 export class Session {
   readonly exec: Exec["Service"]
   readonly link = new Link((message) => this.take(message))
   readonly budget = new ExtraBudget()
+  readonly limits: Limits
 
-  private readonly limits: Limits
   private readonly context: Context.Context<never>
   private readonly channels = new Map<number, Channel>()
   private readonly others = new Set<Fiber.Fiber<unknown, unknown>>()
@@ -143,7 +144,7 @@ export class Session {
       return undefined
     }
     this.channels.set(channel.number, channel)
-    const done = work(this, channel, message).pipe(
+    const done = traced(message, work(this, channel, message)).pipe(
       Effect.scoped,
       Effect.catchCause((cause) => this.failed(channel, cause)),
       Effect.ensuring(Effect.sync(() => this.channels.delete(channel.number)))

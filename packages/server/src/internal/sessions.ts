@@ -8,6 +8,7 @@ import { closeCodes, type Hello } from "@effect-exec/capsule/Wire"
 import type { Exec } from "effect-exec/Exec"
 import type { Limits } from "../Limits.ts"
 import { Session } from "./session.ts"
+import * as telemetry from "./telemetry.ts"
 
 /** What the capsules of one server share. */
 export interface Shared {
@@ -17,6 +18,9 @@ export interface Shared {
   /** Sessions of all capsules. */
   sessions: number
 }
+
+// Who is done, or has broken the protocol, does not come back.
+const final: ReadonlySet<number> = new Set([closeCodes.done, closeCodes.tooLarge, closeCodes.wrongFrame])
 
 interface Entry {
   readonly session: Session
@@ -46,28 +50,37 @@ export class Sessions {
   }
 
   /** Begins a session over this socket, or goes on with it. Gives what takes the next frames, unless it is refused. */
-  welcome(connection: Connection, hello: Hello, client: string): Receiver | undefined {
-    const refuse = (code: number, reason: string): undefined => connection.close(code, reason) as undefined
+  welcome(
+    connection: Connection,
+    hello: Hello,
+    client: string,
+    refuse: (code: number, problem: string) => void
+  ): Receiver | undefined {
     const { instance, limits } = this.shared
     const { session: id } = hello
-    if (this.isClosed) return refuse(closeCodes.goingAway, "it is closing")
+    if (this.isClosed) return void refuse(closeCodes.goingAway, "it is closing")
     let entry = this.entries.get(id)
     if (hello.resume && (entry === undefined || entry.client !== client)) {
-      return refuse(closeCodes.sessionUnknown, "this session is not known here (any more)")
+      return void refuse(closeCodes.sessionUnknown, "this session is not known here (any more)")
     }
-    if (!hello.resume && entry !== undefined) return refuse(closeCodes.wrongFrame, "there already is such a session")
+    if (!hello.resume && entry !== undefined)
+      return void refuse(closeCodes.wrongFrame, "there already is such a session")
     if (entry === undefined) {
       if (this.shared.sessions >= limits.sessions) {
-        return refuse(closeCodes.tooMany, `there are ${limits.sessions} sessions already`)
+        return void refuse(closeCodes.tooMany, `there are ${limits.sessions} sessions already`)
       }
-      const session: Session = new Session(this.exec, limits, this.context, () => {
-        session.link.close(closeCodes.tooMany, `more than ${limits.kept} bytes were not acknowledged`)
-        this.end(id)
-      })
+      const session: Session = new Session(this.exec, limits, this.context, () =>
+        // Not now: it is in the middle of what it does.
+        queueMicrotask(() => {
+          session.link.close(closeCodes.tooMany, `more than ${limits.kept} bytes were not acknowledged`)
+          if (this.entries.get(id)?.session === session) this.end(id)
+        })
+      )
       entry = { session, client, expiry: undefined }
       this.entries.set(id, entry)
       this.shared.sessions++
-    }
+      telemetry.sessionsBegun.updateUnsafe(1, this.context)
+    } else telemetry.sessionsResumed.updateUnsafe(1, this.context)
     clearTimeout(entry.expiry)
     entry.expiry = undefined
     const problem = entry.session.connected(connection, instance, hello.received)
@@ -93,7 +106,7 @@ export class Sessions {
     const entry = this.entries.get(id)
     if (entry?.session.isOn(connection) !== true) return
     entry.session.link.disconnected()
-    if (code === closeCodes.done) this.end(id)
+    if (final.has(code)) this.end(id)
     else entry.expiry ??= setTimeout(() => this.end(id), this.shared.limits.grace)
   }
 

@@ -5,9 +5,11 @@ import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import type { WebSocketServer } from "ws"
 import { closeCodes, subprotocol } from "@effect-exec/capsule/Wire"
+import type { Limits } from "../Limits.ts"
 import { shownBy } from "./auth.ts"
 import type { Entrance } from "./entrance.ts"
 import type { Origins } from "./origins.ts"
+import type { Report } from "./telemetry.ts"
 import * as webSockets from "./webSockets.ts"
 
 /** What upgrades go through. */
@@ -15,7 +17,11 @@ export interface Parts {
   readonly enter: Entrance
   readonly origins: Origins
   readonly sockets: WebSocketServer
+  readonly limits: Limits
+  readonly report: Report
 }
+
+const reasons = new Map<number, string>(Object.entries(closeCodes).map(([reason, code]) => [code, reason]))
 
 const capsulePath = /^\/(?:capsules\/([^/]+))?$/
 
@@ -25,7 +31,7 @@ const refuse = (socket: Duplex, status: string, words: string): void => {
 
 /** Listens to the upgrades of a server. */
 export const make =
-  ({ enter, origins, sockets }: Parts) =>
+  ({ enter, limits, origins, report, sockets }: Parts) =>
   (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // What is wrong with a socket ends it, and its end is what matters.
     socket.on("error", () => {})
@@ -39,9 +45,20 @@ export const make =
     const capsule = path[1] === undefined ? undefined : decodeURIComponent(path[1])
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const connection = webSockets.connection(webSocket)
-      const problem = origins.problem(headers)
+      const refuse = (code: number, problem: string) => {
+        connection.close(code, problem)
+        report({ reason: reasons.get(code) ?? "other", problem, address: request.socket.remoteAddress })
+      }
       // After the upgrade, because a browser tells a page nothing of a status, and all of a close code.
-      if (problem !== undefined) return connection.close(closeCodes.forbidden, problem)
-      webSockets.receive(webSocket, enter({ connection, capsule, shown: shownBy(headers) }))
+      const problem = origins.problem(headers)
+      if (problem !== undefined) return refuse(closeCodes.forbidden, problem)
+      if (sockets.clients.size > limits.connections) {
+        return refuse(closeCodes.tooMany, `there are ${limits.connections} connections already`)
+      }
+      const entered = webSockets.guard(socket, limits.hello, () =>
+        refuse(closeCodes.tooLarge, `more than ${limits.hello} bytes before Hello`)
+      )
+      const guest = { connection, capsule, shown: shownBy(headers), entered, refuse }
+      webSockets.receive(webSocket, enter(guest), limits)
     })
   }
