@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { build } from "rolldown"
 import * as Help from "./help.ts"
 import * as Licenses from "./licenses.ts"
-import { lazySegmenter, ownAgents, withoutUnused } from "./plugins.ts"
+import { always, lazySegmenter, ownAgents, withoutUnused } from "./plugins.ts"
 
 const root = join(import.meta.dirname, "..")
 const dist = join(root, "dist")
@@ -16,9 +16,22 @@ const { output } = await build({
   cwd: root,
   input: { bin: "src/bin.ts" },
   platform: "node",
-  external: /^@effect-exec\/cli\/agents\//,
+  preserveEntrySignatures: "allow-extension",
+  // The agents are no code; the others would make sockets faster, where somebody has installed them.
+  external: [/^@effect-exec\/cli\/agents\//, "bufferutil", "utf-8-validate"],
   plugins: [lazySegmenter, ownAgents, withoutUnused],
-  output: { dir: dist, format: "esm", minify: true, cleanDir: true, chunkFileNames: "[name].js" }
+  output: {
+    dir: dist,
+    format: "esm",
+    minify: true,
+    cleanDir: true,
+    chunkFileNames: "[name].js",
+    // What is always needed is one file, also where what is loaded later shares it.
+    codeSplitting: {
+      includeDependenciesRecursively: false,
+      groups: [{ name: always(join(root, "src/main.ts")), debugName: "main" }]
+    }
+  }
 })
 
 // Node takes --env-file for its own, wherever it stands, but behind --, which no plain #! line can say everywhere. So a

@@ -23,10 +23,14 @@ const helpOf = (path: ReadonlyArray<string>): Promise<Texts> =>
     )
   })
 
+const pathsOf = (verb: Verb.Command.Any, path: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => [
+  path,
+  ...verb.subcommands.flatMap(({ commands }) => commands.flatMap((sub) => pathsOf(sub, [...path, sub.name])))
+]
+
 /** By all words that ask for it. */
 export const all = async (): Promise<Readonly<Record<string, Texts>>> => {
-  const verbs = cli.subcommands.flatMap(({ commands }) => commands.map(({ name }) => name))
-  const texts = [[], ...verbs.map((verb) => [verb])].map(async (path) => {
+  const texts = pathsOf(cli, []).map(async (path) => {
     const text = await helpOf(path)
     return ["--help", "-h"].map((flag) => [[...path, flag].join(" "), text] as const)
   })

@@ -1,5 +1,5 @@
 /** What is changed of what goes into the program. */
-import type { Plugin } from "rolldown"
+import type { ChunkingContext, Plugin } from "rolldown"
 
 // A place that moved has to be found again, rather than be left as it was.
 const replace = (name: string, id: RegExp, from: string | RegExp, to: string): Plugin => ({
@@ -37,4 +37,18 @@ export const withoutUnused: Plugin = {
   name: "without-unused",
   resolveId: { filter: { id: unused }, handler: () => "\0unused" },
   load: { filter: { id: /^\0unused$/ }, handler: () => "export default {}" }
+}
+
+/** The chunk of all modules that a first one cannot do without. */
+export const always = (first: string) => {
+  const needed = new Set<string>()
+  const add = (id: string, context: ChunkingContext): void => {
+    if (needed.has(id)) return
+    needed.add(id)
+    for (const imported of context.getModuleInfo(id)?.importedIds ?? []) add(imported, context)
+  }
+  return (id: string, context: ChunkingContext): string | null => {
+    add(first, context)
+    return needed.has(id) ? "main" : null
+  }
 }

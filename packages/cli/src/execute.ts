@@ -11,6 +11,7 @@ import * as Exec from "effect-exec/Exec"
 import type { ExecError } from "effect-exec/ExecError"
 import type { Process } from "effect-exec/Process"
 import type { Failure } from "./failure.ts"
+import type { Events } from "./follow.ts"
 import { listen } from "./listen.ts"
 import type { Place } from "./place.ts"
 import { Progress } from "./progress.ts"
@@ -36,7 +37,7 @@ export interface Options {
 /** Starts it, and gives it to whoever follows it to its end. What was started, container included, is gone then. */
 export const execute = <A, E>(
   { command, options, place }: Request,
-  follow: (child: Process<Failure>) => Effect.Effect<A, E>
+  follow: (events: Events<Failure>) => Effect.Effect<A, E>
 ): Effect.Effect<A, E | ExecError> =>
   Effect.gen(function* () {
     const exec = yield* Exec.Exec
@@ -45,7 +46,7 @@ export const execute = <A, E>(
     yield* passOnSignals(child, options.grace)
     yield* stopTogether(child)
     if (command.tty !== undefined) yield* Terminal.followSize(child)
-    return yield* follow(child)
+    return yield* follow(child.events)
   }).pipe(Effect.scoped, Effect.provide(place.layer))
 
 /** Long enough for what ends when it is asked to. */

@@ -30,6 +30,8 @@ export const ofError = ({ reason }: ExecError): number => {
     case "PermissionDenied":
     case "StartFailed":
       return notExecutable
+    case "WaitTimedOut":
+      return timedOut
     default:
       return failed
   }

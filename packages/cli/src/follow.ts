@@ -8,33 +8,22 @@ import * as Stream from "effect/Stream"
 import * as ExecError from "effect-exec/ExecError"
 import type { ExecEvent, Exited } from "effect-exec/ExecEvent"
 import * as ExecResult from "effect-exec/ExecResult"
-import type { Process } from "effect-exec/Process"
 import type { Options } from "./execute.ts"
 import * as ExitCode from "./exitCode.ts"
-import { Ended } from "./failure.ts"
+import { type BrokenPipe, Ended, type Failure } from "./failure.ts"
 import * as Json from "./json.ts"
 import type { JsonEvent } from "./jsonEvent.ts"
 import * as Quantity from "./quantity.ts"
 import { note, write } from "./standardStreams.ts"
 
+/** What is observed of a process. */
+export type Events<E> = Stream.Stream<ExecEvent, E | ExecError.ExecError>
+
 /** How a process ended, as far as this program's own end depends on it. */
 export type End = Omit<Exited, "_tag">
 
-const follow =
-  <E>(each: (event: ExecEvent) => Effect.Effect<void, E>) =>
-  <E2>(child: Process<E2>): Effect.Effect<End, E | E2 | ExecError.ExecError> =>
-    child.events.pipe(
-      Stream.tap(each),
-      Stream.runLast,
-      Effect.flatMap((last) =>
-        Option.isSome(last) && last.value._tag === "Exited"
-          ? Effect.succeed(last.value)
-          : Effect.fail(ExecError.make(new ExecError.ConnectionLost({ started: true })))
-      )
-    )
-
-/** Its output is this program's output. */
-export const passThrough = follow((event) =>
+/** Its output becomes this program's output. */
+export const show: <E>(events: Events<E>) => Events<E | BrokenPipe | Failure> = Stream.tap((event) =>
   event._tag === "Stdout"
     ? write("stdout", event.bytes)
     : event._tag === "Stderr"
@@ -42,26 +31,45 @@ export const passThrough = follow((event) =>
       : Effect.void
 )
 
-const print = (lines: ReadonlyArray<JsonEvent>) =>
+/** Says which output was evicted before it could be read. */
+export const showGaps: <E>(events: Events<E>) => Events<E> = Stream.tap((event) =>
+  event._tag === "Gap" ? note(`its bytes from ${event.from} up to ${event.to} are no longer held`) : Effect.void
+)
+
+/** Prints lines of JSON. */
+export const print = (lines: ReadonlyArray<JsonEvent>) =>
   Effect.forEach(lines, (it) => write("stdout", Json.line(it)), { discard: true })
 
-/** Its events are lines of JSON. */
-export const jsonLines = <E>(child: Process<E>) =>
-  Effect.suspend(() => {
-    const events = new Json.Events()
-    return follow((event) => print(events.of(event)))(child).pipe(
-      Effect.onError(() => Effect.ignore(Effect.suspend(() => print(events.rest()))))
+/** Its events become lines of JSON. */
+export const showJson = <E>(events: Events<E>): Events<E | BrokenPipe | Failure> =>
+  Stream.suspend(() => {
+    const lines = new Json.Events()
+    return Stream.tap(events, (event) => print(lines.of(event))).pipe(
+      Stream.ensuring(Effect.ignore(Effect.suspend(() => print(lines.rest()))))
     )
   })
 
-/** All of it is one line of JSON. */
-export const jsonResult = <E>(child: Process<E>) =>
-  Effect.tap(Stream.run(child.events, ExecResult.collect), (result) => print([Json.ofResult(result)]))
+/** Follows it to its end. */
+export const toEnd = <E>(events: Events<E>): Effect.Effect<End, E | ExecError.ExecError> =>
+  Effect.flatMap(Stream.runLast(events), (last) =>
+    Option.isSome(last) && last.value._tag === "Exited"
+      ? Effect.succeed(last.value)
+      : Effect.fail(ExecError.make(new ExecError.ConnectionLost({ started: true })))
+  )
 
-/** What could not be done is a line of JSON. */
-export const jsonErrors = <A, E, R>(effect: Effect.Effect<A, E | ExecError.ExecError, R>) =>
-  Effect.catchIf(effect, ExecError.isExecError, (error) =>
-    Effect.andThen(print([Json.ofError(error)]), new Ended({ exitCode: ExitCode.ofError(error) }))
+/** All of it becomes one line of JSON, at its end. */
+export const toJsonResult = <E>(events: Events<E>) =>
+  Effect.tap(Stream.run(events, ExecResult.collect), (result) => print([Json.ofResult(result)]))
+
+/** What could not be done becomes a line of JSON, where that is wanted. */
+export const report = <A, E, R>(
+  json: boolean,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | BrokenPipe | Ended | Failure, R> =>
+  Effect.tapError(effect, (error) =>
+    json && ExecError.isExecError(error)
+      ? Effect.andThen(print([Json.ofError(error)]), Effect.fail(new Ended({ exitCode: ExitCode.ofError(error) })))
+      : Effect.void
   )
 
 /** Ends this program as the process ended. */
@@ -69,15 +77,14 @@ export const conclude = (end: End): Effect.Effect<void, Ended> =>
   Effect.suspend(() => {
     const exitCode = ExitCode.ofEnd(end)
     if (exitCode === 0) return Effect.void
-    return new Ended({ exitCode, signal: end.status._tag === "Signaled" ? end.status.signal : undefined })
+    return Effect.fail(new Ended({ exitCode, signal: end.status._tag === "Signaled" ? end.status.signal : undefined }))
   })
 
 /** Says why it ended, where the exit code does not say it all. */
-export const explain = (end: End, { maxOutput = 0, timeout = 0 }: Options): Effect.Effect<void> => {
+export const explain = (end: End, { maxOutput = 0, timeout = 0 }: Partial<Options>): Effect.Effect<void> => {
+  const limit = Quantity.formatDuration(Duration.fromInputUnsafe(timeout))
   const reasons = [
-    ...(end.endedBy === "timeout"
-      ? [`ended after ${Quantity.formatDuration(Duration.fromInputUnsafe(timeout))}, the limit of --timeout`]
-      : []),
+    ...(end.endedBy === "timeout" ? [`ended after ${limit}, the limit of --timeout`] : []),
     ...(end.endedBy === "maxOutput"
       ? [`ended past ${Quantity.formatBytes(maxOutput)} of output, the limit of --max-output`]
       : []),

@@ -2,10 +2,13 @@
  * From what the library says to what `--json` prints.
  */
 import { isUtf8 } from "node:buffer"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import type { ExecError } from "effect-exec/ExecError"
 import type { ExecEvent, Exited } from "effect-exec/ExecEvent"
 import type { ExecResult } from "effect-exec/ExecResult"
+import { toCode } from "effect-exec/ExitStatus"
+import type { ProcessInfo } from "effect-exec/ProcessInfo"
 import * as ExitCode from "./exitCode.ts"
 import type { JsonEvent } from "./jsonEvent.ts"
 
@@ -37,6 +40,31 @@ export const ofResult = (result: ExecResult): JsonEvent => ({
   truncated: result.truncated,
   ...content(result.stdoutBytes, "stdout", "stdoutBase64"),
   ...content(result.stderrBytes, "stderr", "stderrBase64")
+})
+
+/** How it ended. */
+export const ofEnd = (end: Omit<Exited, "_tag">): JsonEvent => ({ type: "exited", ...ended(end) })
+
+/** A process that lives on, or has. */
+export const ofProcess = ({
+  command,
+  id,
+  pid,
+  startedAt,
+  status,
+  tag
+}: Pick<ProcessInfo, "id" | "pid" | "tag" | "command"> & Partial<ProcessInfo>): JsonEvent => ({
+  type: "process",
+  id,
+  pid,
+  tag,
+  argv: command.argv,
+  ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
+  ...(command.user === undefined ? {} : { user: command.user }),
+  ...(command.tty === undefined ? {} : { tty: true as const }),
+  ...(startedAt === undefined ? {} : { startedAt: DateTime.formatIso(startedAt) }),
+  ...(status === undefined ? {} : { exitCode: toCode(status) }),
+  ...(status?._tag === "Signaled" ? { signal: status.signal } : {})
 })
 
 /** A command that was not started, or not followed to its end. */
@@ -71,7 +99,7 @@ export class Events {
       case "Gap":
         return [...this.rest(), { type: "gap", from: event.from, to: event.to }]
       case "Exited":
-        return [...this.rest(), { type: "exited", ...ended(event) }]
+        return [...this.rest(), ofEnd(event)]
     }
   }
 

@@ -26,18 +26,18 @@ const pid = Schema.Int
 
 /** What `--json` prints, one a line. */
 export const JsonEvent = Schema.Union([
-  /** `stream`: the process runs. */
+  /** `stream`, `logs`, `attach`: the process runs. */
   Schema.Struct({ type: Schema.Literal("started"), id: Schema.String, pid }),
-  /** `stream`: its output, from this byte of both streams together on. */
+  /** `stream`, `logs`, `attach`: its output, from this byte of both streams together on. */
   Schema.Struct({
     type: Schema.Literals(["stdout", "stderr"]),
     offset: Offset,
     text: Schema.optionalKey(Schema.String),
     base64: Schema.optionalKey(Base64)
   }),
-  /** `stream`: bytes that were lost before they could be read. */
+  /** `stream`, `logs`, `attach`: bytes that were lost before they could be read. */
   Schema.Struct({ type: Schema.Literal("gap"), from: Offset, to: Offset }),
-  /** `stream`: it ended. The last line. */
+  /** `stream`, `logs`, `attach`, `wait`: it ended. The last line. */
   Schema.Struct({ type: Schema.Literal("exited"), ...ended }),
   /** `run`: how it ended, and all of its output. The only line. */
   Schema.Struct({
@@ -58,6 +58,31 @@ export const JsonEvent = Schema.Union([
     works: Schema.Boolean,
     summary: Schema.String,
     remarks: Schema.Array(Schema.String)
+  }),
+  /** `detach`, `ps`: a process that lives on, or has; how it ended where it has. */
+  Schema.Struct({
+    type: Schema.Literal("process"),
+    id: Schema.String,
+    pid,
+    tag: Schema.String,
+    argv: Schema.Array(Schema.String),
+    cwd: Schema.optionalKey(Schema.String),
+    user: Schema.optionalKey(Schema.String),
+    tty: Schema.optionalKey(Schema.Literal(true)),
+    /** ISO 8601. */
+    startedAt: Schema.optionalKey(Schema.String),
+    exitCode: Schema.optionalKey(Schema.Int),
+    signal: Schema.optionalKey(Schema.String)
+  }),
+  /** `serve`: clients can connect. */
+  Schema.Struct({ type: Schema.Literal("serving"), url: Schema.String, tokenFile: Schema.String }),
+  /** `capsule`: a capsule of a server. */
+  Schema.Struct({
+    type: Schema.Literal("capsule"),
+    id: Schema.String,
+    template: Schema.String,
+    status: Schema.Literals(["starting", "running", "failed"]),
+    createdAt: Schema.String
   }),
   /** What this program could not do. The last line. */
   Schema.Struct({

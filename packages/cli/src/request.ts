@@ -8,20 +8,16 @@ import * as Exec from "effect-exec/Exec"
 import * as Environment from "./environment.ts"
 import type { Options, Request } from "./execute.ts"
 import { type Failure, refuse } from "./failure.ts"
-import type { Running } from "./flags.ts"
+import type * as Flags from "./flags.ts"
 import * as Place from "./place.ts"
 import * as Settings from "./settings.ts"
 import * as Terminal from "./terminal.ts"
 
-const checked = ({ json, stdin, tty }: Running): Effect.Effect<void, Failure> => {
-  if (Option.isSome(stdin) && stdin.value !== "-") return refuse("--stdin takes only -: use --stdin - <FILE")
-  return json && tty ? refuse("--json and --tty exclude each other: keys and JSON do not mix") : Effect.void
-}
-
 // A program on a terminal asks these what it may do there.
 const terminalVariables = ["TERM", "COLORTERM"]
 
-const commandOf = (flags: Running): Effect.Effect<Command, Failure> =>
+/** What is to run. */
+export const command = (flags: Flags.Command): Effect.Effect<Command, Failure> =>
   Effect.map(
     Environment.make(flags.envFile, [
       ...(flags.tty ? terminalVariables.filter((name) => process.env[name] !== undefined) : []),
@@ -36,30 +32,23 @@ const commandOf = (flags: Running): Effect.Effect<Command, Failure> =>
     })
   )
 
-const stdinOf = ({ stdin, tty }: Running): Options["stdin"] =>
-  tty && process.stdin.isTTY ? Terminal.keys : Option.isSome(stdin) ? Terminal.input : undefined
-
-/** The place that is meant. */
-export const place = (on: Option.Option<string>): Effect.Effect<Place.Place, Failure> =>
-  Option.match(on, {
-    onSome: Place.parse,
-    onNone: () => Effect.flatMap(Settings.load, ({ on = "local" }) => Place.parse(on))
-  })
+const stdinOf = ({ stdin, tty }: Flags.Running): Options["stdin"] =>
+  tty && process.stdin.isTTY ? Terminal.keys : stdin ? Terminal.input : undefined
 
 /** Whether a command has limits that nobody set: those of the library's `run`, or none. */
 export type Bounds = "bounded" | "unbounded"
 
 /** What is asked for. Fails for what is not understood, before anything starts. */
-export const make = (flags: Running, bounds: Bounds): Effect.Effect<Request, Failure> =>
+export const make = (flags: Flags.Running, bounds: Bounds): Effect.Effect<Request, Failure> =>
   Effect.gen(function* () {
-    yield* checked(flags)
+    if (flags.json && flags.tty) return yield* refuse("--json and --tty exclude each other: keys and JSON do not mix")
     const settings = yield* Settings.load
     const defaults = yield* Exec.Defaults
     // Who sits at a terminal ends it himself.
     const limits = bounds === "bounded" && !flags.tty ? { ...defaults, ...settings } : undefined
     return {
-      place: yield* place(flags.on),
-      command: yield* commandOf(flags),
+      place: yield* Place.given(flags),
+      command: yield* command(flags),
       options: {
         stdin: stdinOf(flags),
         timeout: Option.getOrElse(flags.timeout, () => limits?.timeout),

@@ -9,6 +9,7 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Toml from "effect/encoding/Toml"
 import * as Result from "effect/Result"
 import { Failure, refuse } from "./failure.ts"
 import * as Quantity from "./quantity.ts"
@@ -23,13 +24,16 @@ export interface Settings {
   readonly grace?: Duration.Duration
   /** The most output that `run` takes. */
   readonly maxOutput?: number
+  /** Where the token for capsule servers is. */
+  readonly tokenFile?: string
 }
 
 const parsers: { readonly [K in keyof Settings]-?: (text: string) => Quantity.Parsed<NonNullable<Settings[K]>> } = {
   on: Result.succeed,
   timeout: Quantity.duration,
   grace: Quantity.duration,
-  maxOutput: Quantity.bytes
+  maxOutput: Quantity.bytes,
+  tokenFile: Result.succeed
 }
 const names = Object.keys(parsers) as ReadonlyArray<keyof Settings>
 
@@ -73,8 +77,6 @@ const read = (path: string): Effect.Effect<string | undefined, Failure> =>
 
 const decode = (path: string, text: string): Effect.Effect<Settings, Failure> =>
   Effect.gen(function* () {
-    // Most have no such file, and need not read TOML.
-    const Toml = yield* Effect.promise(() => import("effect/encoding/Toml"))
     const table = yield* Effect.mapError(
       Effect.fromResult(Toml.parse(text)),
       ({ message }) => new Failure({ message: `The configuration ${path} is not TOML: ${message}` })

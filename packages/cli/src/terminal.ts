@@ -5,7 +5,7 @@ import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Process } from "effect-exec/Process"
+import type { ProcessHandle } from "effect-exec/Process"
 import type { TtySize } from "effect-exec/TtySize"
 import { Failure } from "./failure.ts"
 import { listen } from "./listen.ts"
@@ -37,7 +37,7 @@ export const size = (): TtySize => {
 }
 
 /** Keeps the terminal of a command at the size of this one. */
-export const followSize = <E>(child: Process<E>): Effect.Effect<void, never, Scope.Scope> => {
+export const followSize = (child: Pick<ProcessHandle, "resize">): Effect.Effect<void, never, Scope.Scope> => {
   const resize = Effect.suspend(() => Effect.ignore(child.resize(size())))
   const terminal = screen()
   return terminal === undefined ? Effect.void : listen(terminal, "resize", resize)

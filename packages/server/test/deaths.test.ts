@@ -11,6 +11,7 @@ import { CapsuleExec } from "@effect-exec/capsule"
 import { LocalExec } from "@effect-exec/local"
 import { ShFixtures } from "@effect-exec/testing"
 import * as FaultProxy from "@effect-exec/testing/FaultProxy"
+import * as Command from "effect-exec/Command"
 import * as Exec from "effect-exec/Exec"
 import * as ExecError from "effect-exec/ExecError"
 import * as CapsuleServer from "../src/CapsuleServer.ts"
@@ -158,6 +159,22 @@ describe.concurrent("deaths", () => {
         assert.strictEqual((yield* detached.wait()).stdout, "before\nafter\n")
       }),
     { timeout: 60_000 }
+  )
+
+  it.live("what a detached process was given to its end reaches it, though who gave it goes at once", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serving()
+      const command = Command.shell("sleep 0.3; wc -c")
+      const { id } = yield* Effect.gen(function* () {
+        const process = yield* Exec.detach(command, { stdin: "open" })
+        // More than a pipe holds, and less than the credit that one has at first.
+        yield* process.write(new Uint8Array(200_000))
+        yield* process.closeStdin
+        return process
+      }).pipe(Effect.provide(CapsuleExec.layer({ url })))
+      const process = yield* Effect.provide(Exec.get(id), yield* client(url))
+      assert.strictEqual((yield* process.wait({ timeout: "10 seconds" })).stdout.trim(), "200000")
+    })
   )
 
   it.live(

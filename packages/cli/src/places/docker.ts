@@ -1,6 +1,5 @@
 /** `--on docker:IMAGE`: a container of its own, gone with the command. */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as DockerClient from "@effect-exec/docker/DockerClient"
 import * as DockerExec from "@effect-exec/docker/DockerExec"
 import type { PlaceModule } from "../place.ts"
@@ -25,18 +24,16 @@ class Pull {
 }
 
 export const layer: PlaceModule["layer"] = (image) =>
-  Layer.unwrap(
-    Effect.map(Progress, (progress) => {
-      const pull = new Pull()
-      return DockerExec.layerContainer({
-        image,
-        onPull: (line) => {
-          pull.add(line)
-          return progress.say(pull.format(image))
-        }
-      })
+  Effect.map(Progress, (progress) => {
+    const pull = new Pull()
+    return DockerExec.layerContainer({
+      image,
+      onPull: (line) => {
+        pull.add(line)
+        return progress.say(pull.format(image))
+      }
     })
-  )
+  })
 
 /** The oldest engine that this was tested with. */
 const oldest = 20

@@ -4,7 +4,7 @@ import * as Exec from "effect-exec/Exec"
 import * as LocalExec from "@effect-exec/local/LocalExec"
 import type { PlaceModule } from "../place.ts"
 
-export const layer: PlaceModule["layer"] = () => LocalExec.layer
+export const layer: PlaceModule["layer"] = () => Effect.succeed(LocalExec.layer)
 
 export const check: NonNullable<PlaceModule["check"]> = Effect.gen(function* () {
   const exec = yield* Exec.Exec

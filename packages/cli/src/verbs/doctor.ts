@@ -34,8 +34,8 @@ const kinds: Effect.Effect<ReadonlyArray<Check>> = Effect.forEach(Place.kinds, (
 ).pipe(Effect.map((checks) => checks.flat()))
 
 /** One place, reached in earnest: a container is started for it. */
-const one = (name: string): Effect.Effect<ReadonlyArray<Check>, Failure> =>
-  Effect.flatMap(Place.parse(name), ({ layer }) => {
+const one = (where: Place.Where): Effect.Effect<ReadonlyArray<Check>, Failure> =>
+  Effect.flatMap(Place.given(where), ({ layer, name }) => {
     const check = Exec.Exec.use((exec) => exec.capabilities).pipe(
       Effect.map(({ tree, tty }) => ({
         summary: `commands can run there (trees ${tree}, terminals ${tty})`,
@@ -57,9 +57,9 @@ const format = ({ place, remarks, summary, works }: Check): string => {
   ].join("\n")
 }
 
-export const doctor = Verb.make("doctor", { on: Flags.on, json: Flags.json }, ({ json, on }) =>
+export const doctor = Verb.make("doctor", { ...Flags.where, json: Flags.json }, ({ json, ...where }) =>
   Effect.gen(function* () {
-    const checks = yield* Option.match(on, { onNone: () => kinds, onSome: one })
+    const checks = yield* Option.isNone(where.on) ? kinds : one(where)
     yield* write("stdout", checks.map(json ? Json.line : format).join(""))
     if (checks.some(({ works }) => !works)) yield* new Ended({ exitCode: 1 })
   })

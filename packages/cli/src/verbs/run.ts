@@ -3,7 +3,7 @@ import * as Verb from "effect/cli/Command"
 import * as Follow from "../follow.ts"
 import * as Running from "./running.ts"
 
-export const run = Running.make("run", "bounded", Follow.jsonResult).pipe(
+export const run = Running.make("run", "bounded", Follow.toJsonResult).pipe(
   Verb.withShortDescription("Run a command to its end, for 30 s and 10 MiB of output at most"),
   Verb.withDescription(
     "Run a command to its end. Its output passes through as it comes, its exit code is this one's, and Ctrl-C is its Ctrl-C. Where nothing else is said, it is ended after 30 s or past 10 MiB of output; with --tty there is no limit."

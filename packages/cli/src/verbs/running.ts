@@ -3,8 +3,8 @@
  */
 import * as Verb from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import { flow } from "effect/Function"
 import type { ExecError } from "effect-exec/ExecError"
-import type { Process } from "effect-exec/Process"
 import { execute } from "../execute.ts"
 import type { BrokenPipe, Failure } from "../failure.ts"
 import * as Flags from "../flags.ts"
@@ -15,14 +15,14 @@ import * as Request from "../request.ts"
 export const make = <const Name extends string>(
   name: Name,
   bounds: Request.Bounds,
-  json: (child: Process<Failure>) => Effect.Effect<Follow.End, BrokenPipe | ExecError | Failure>
+  json: (events: Follow.Events<Failure>) => Effect.Effect<Follow.End, BrokenPipe | ExecError | Failure>
 ) =>
   Verb.make(name, Flags.running, (flags) =>
     Effect.gen(function* () {
       const request = yield* Request.make(flags, bounds)
-      if (flags.json) return yield* Effect.flatMap(Follow.jsonErrors(execute(request, json)), Follow.conclude)
-      const end = yield* execute(request, Follow.passThrough)
-      yield* Follow.explain(end, request.options)
+      const follow = flags.json ? json : flow(Follow.show<Failure>, Follow.toEnd)
+      const end = yield* Follow.report(flags.json, execute(request, follow))
+      if (!flags.json) yield* Follow.explain(end, request.options)
       yield* Follow.conclude(end)
     })
   )

@@ -38,13 +38,16 @@ export class Channel {
   private readonly session: Session
   /** Stdin, which may come from the first moment on. */
   private readonly input: Inbox<Uint8Array, SourceFailed> | undefined
+  private readonly isDetached: boolean
   private received = 0
 
-  constructor(session: Session, number: number, output: DataSender, hasInput: boolean) {
+  /** `input`: whose stdin comes here, of a process that ends with the session or of a detached one; nobody's by default. */
+  constructor(session: Session, number: number, output: DataSender, input?: "attached" | "detached") {
     this.session = session
     this.number = number
     this.output = output
-    if (hasInput) {
+    this.isDetached = input === "detached"
+    if (input !== undefined) {
       this.input = new Inbox(
         session.budget,
         (bytes) => bytes.length,
@@ -56,7 +59,7 @@ export class Channel {
 
   /** A part of this channel, with a number of its own, which shares its credit. */
   child(number: number): Channel {
-    return new Channel(this.session, number, this.output, false)
+    return new Channel(this.session, number, this.output)
   }
 
   /** Sends output. */
@@ -83,6 +86,11 @@ export class Channel {
     if (offset !== this.received) return "stdin that does not follow the stdin before it"
     this.received += bytes.length
     return this.input.add(bytes)
+  }
+
+  /** Whether all of the stdin of a detached process has come: that is its own by now, and reaches it whoever goes. */
+  get isGiven(): boolean {
+    return this.isDetached && this.input?.hasFinished === true
   }
 
   /** The end of stdin. */

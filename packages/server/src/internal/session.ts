@@ -15,7 +15,7 @@ import type { Exec } from "effect-exec/Exec"
 import * as ExecError from "effect-exec/ExecError"
 import { Channel, SourceFailed } from "./channel.ts"
 import type { Limits } from "../Limits.ts"
-import { observed } from "./observed.ts"
+import { traced } from "./trace.ts"
 import { work } from "./work.ts"
 
 export class Session {
@@ -135,7 +135,7 @@ export class Session {
       this,
       message.channel,
       new DataSender(this.link, message.channel, "credit" in message ? message.credit : 0),
-      message._tag === "Input" || ("stdin" in message && message.stdin !== "none")
+      inputOf(message)
     )
     if (this.channels.size >= this.limits.channels) {
       channel.say("Failed", {
@@ -144,7 +144,7 @@ export class Session {
       return undefined
     }
     this.channels.set(channel.number, channel)
-    const done = observed(message, work(this, channel, message)).pipe(
+    const done = traced(message, work(this, channel, message)).pipe(
       Effect.scoped,
       Effect.catchCause((cause) => this.failed(channel, cause)),
       Effect.ensuring(Effect.sync(() => this.channels.delete(channel.number)))
@@ -183,11 +183,17 @@ export class Session {
     return Effect.suspend(() => {
       if (this.isOver) return Effect.void
       this.isOver = true
-      const channels = Array.from(this.channels.values())
+      const channels = Array.from(this.channels.values()).filter(({ isGiven }) => !isGiven)
       for (const channel of channels) {
         channel.endInput(Effect.fail(new SourceFailed({ text: "the client that wrote its stdin is gone" })))
       }
       return Fiber.interruptAll([...channels.map(({ fiber }) => fiber!), ...this.others])
     })
   }
+}
+
+const inputOf = (message: Wire.ClientMessage): "attached" | "detached" | undefined => {
+  if (message._tag === "Input") return "detached"
+  if (!("stdin" in message) || message.stdin === "none") return undefined
+  return message._tag === "Detach" ? "detached" : "attached"
 }
