@@ -18,15 +18,16 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as Exec from "effect-exec/Exec"
 import type { ExecError } from "effect-exec/ExecError"
+import * as ExecFileSystem from "effect-exec/ExecFileSystem"
 import { CapsuleClient, type CreateOptions } from "./CapsuleClient.ts"
 import type { CapsuleInfo } from "./CapsuleInfo.ts"
-import * as files from "./internal/files.ts"
 
 /** What a file is to hold. */
 export type Content<E = never, R = never> = string | Uint8Array | Stream.Stream<Uint8Array, E, R>
@@ -38,16 +39,18 @@ export class Capsule extends Context.Service<
     readonly id: string
     /** Runs commands in it. */
     readonly exec: Exec.Exec["Service"]
+    /** Its files. A relative path starts where commands do. */
+    readonly files: FileSystem.FileSystem
     /**
-     * Writes a file, as large as it likes, by a shell and `cat` in the capsule; its directory has to exist. A relative path starts where
-     * commands do. Replaces what a file holds, never a directory (`BadResource`). Interrupting it, or a stream that fails, may leave part of it.
+     * Writes a file, as large as it likes; its directory has to exist. Replaces what the file holds. Interrupting it, or a
+     * stream that fails, may leave part of it.
      */
     readonly writeFile: <E = never, R = never>(
       path: string,
       content: Content<E, R>
-    ) => Effect.Effect<void, ExecError | PlatformError | E, R>
-    /** Reads a file, as fast as it is taken, by `cat` in the capsule. What was given before a failure is good. */
-    readonly readFile: (path: string) => Stream.Stream<Uint8Array, ExecError | PlatformError>
+    ) => Effect.Effect<void, PlatformError | E, R>
+    /** Reads a file, as fast as it is taken. What was given before a failure is good. */
+    readonly readFile: (path: string) => Stream.Stream<Uint8Array, PlatformError>
   }
 >()("@effect-exec/capsule/Capsule") {}
 
@@ -111,10 +114,15 @@ const open = Effect.fnUntraced(function* (
   const exec = yield* client.exec(id)
   // Waits for what has to start, and from here on a session says that the capsule is used.
   yield* exec.capabilities
+  const files = ExecFileSystem.make(exec)
   return {
     id,
     exec,
-    writeFile: (path, content) => files.write(exec, path, content),
-    readFile: (path) => files.read(exec, path)
+    files,
+    writeFile: (path, content) => {
+      if (typeof content === "string") return files.writeFileString(path, content)
+      return Stream.isStream(content) ? Stream.run(content, files.sink(path)) : files.writeFile(path, content)
+    },
+    readFile: (path) => files.stream(path)
   }
 })

@@ -68,7 +68,6 @@ export const make = Effect.fnUntraced(function* ({
   shared,
   templates
 }: Offer): Effect.fn.Return<Capsules, never, Scope.Scope> {
-  const context = yield* Effect.context<never>()
   const entries = new Map<string, Entry>()
   let isClosing = false
   const owner = yield* Effect.acquireRelease(Scope.make("parallel"), (scope, exit) => {
@@ -78,7 +77,8 @@ export const make = Effect.fnUntraced(function* ({
 
   // Its clients are told before what it is made of ends.
   const open = Effect.fnUntraced(function* (options: Omit<CapsuleOptions, "context" | "shared">, scope: Scope.Scope) {
-    const capsule = new Capsule({ ...options, shared, context })
+    const annotated = Effect.annotateLogs(Effect.context<never>(), { capsule: options.id })
+    const capsule = new Capsule({ ...options, shared, context: yield* annotated })
     const { sessions } = capsule
     const closing = Effect.suspend(() =>
       isClosing

@@ -15,7 +15,7 @@ import type { Exec } from "effect-exec/Exec"
 import * as ExecError from "effect-exec/ExecError"
 import { Channel, SourceFailed } from "./channel.ts"
 import type { Limits } from "../Limits.ts"
-import { traced } from "./trace.ts"
+import { observed } from "./observed.ts"
 import { work } from "./work.ts"
 
 export class Session {
@@ -144,7 +144,7 @@ export class Session {
       return undefined
     }
     this.channels.set(channel.number, channel)
-    const done = traced(message, work(this, channel, message)).pipe(
+    const done = observed(message, work(this, channel, message)).pipe(
       Effect.scoped,
       Effect.catchCause((cause) => this.failed(channel, cause)),
       Effect.ensuring(Effect.sync(() => this.channels.delete(channel.number)))

@@ -1,8 +1,9 @@
 /**
  * The clients of one capsule: which session a socket belongs to, and how long a session lives without one.
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as References from "effect/References"
 import type { Connection, Receiver } from "@effect-exec/capsule/Connection"
 import { closeCodes, type Hello } from "@effect-exec/capsule/Wire"
 import type { Exec } from "effect-exec/Exec"
@@ -24,6 +25,7 @@ const final: ReadonlySet<number> = new Set([closeCodes.done, closeCodes.tooLarge
 
 interface Entry {
   readonly session: Session
+  readonly context: Context.Context<never>
   /** Whose it is: nobody else may go on with it. */
   readonly client: string
   /** Runs while it has no socket. */
@@ -69,17 +71,7 @@ export class Sessions {
       if (this.shared.sessions >= limits.sessions) {
         return void refuse(closeCodes.tooMany, `there are ${limits.sessions} sessions already`)
       }
-      const session: Session = new Session(this.exec, limits, this.context, () =>
-        // Not now: it is in the middle of what it does.
-        queueMicrotask(() => {
-          session.link.close(closeCodes.tooMany, `more than ${limits.kept} bytes were not acknowledged`)
-          if (this.entries.get(id)?.session === session) this.end(id)
-        })
-      )
-      entry = { session, client, expiry: undefined }
-      this.entries.set(id, entry)
-      this.shared.sessions++
-      telemetry.sessionsBegun.updateUnsafe(1, this.context)
+      entry = this.begin(id, client)
     } else telemetry.sessionsResumed.updateUnsafe(1, this.context)
     clearTimeout(entry.expiry)
     entry.expiry = undefined
@@ -95,6 +87,26 @@ export class Sessions {
       },
       closed: (code) => this.disconnected(id, connection, code)
     }
+  }
+
+  private begin(id: string, client: string): Entry {
+    const { limits } = this.shared
+    // Whatever it logs says whose it is.
+    const said = Context.get(this.context, References.CurrentLogAnnotations)
+    const context = Context.add(this.context, References.CurrentLogAnnotations, { ...said, client })
+    const session: Session = new Session(this.exec, limits, context, () =>
+      // Not now: it is in the middle of what it does.
+      queueMicrotask(() => {
+        session.link.close(closeCodes.tooMany, `more than ${limits.kept} bytes were not acknowledged`)
+        if (this.entries.get(id)?.session === session) this.end(id)
+      })
+    )
+    const entry = { session, context, client, expiry: undefined }
+    this.entries.set(id, entry)
+    this.shared.sessions++
+    telemetry.sessionsBegun.updateUnsafe(1, context)
+    Effect.runForkWith(context)(Effect.logDebug("A client has come"))
+    return entry
   }
 
   private wrong(id: string, connection: Connection, problem: string): void {
@@ -116,7 +128,12 @@ export class Sessions {
     this.entries.delete(id)
     this.shared.sessions--
     clearTimeout(entry.expiry)
-    const ended = Effect.runPromiseWith(this.context)(entry.session.end).finally(() => this.ending.delete(ended))
+    const { context, session } = entry
+    const end = Effect.andThen(
+      session.end,
+      Effect.logDebug("A client has gone, and all that it had attached has ended")
+    )
+    const ended = Effect.runPromiseWith(context)(end).finally(() => this.ending.delete(ended))
     this.ending.add(ended)
   }
 

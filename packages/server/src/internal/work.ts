@@ -100,6 +100,7 @@ const start = (session: Session, channel: Channel, message: Message<"Start">): W
       .spawn<SourceFailed>(command, { ...options, stdin })
       .pipe(Exec.withDefaults({ killDeadline: message.policy.killDeadline }))
     channel.process = process
+    yield* Effect.annotateCurrentSpan("process.pid", process.pid)
     channel.say("Started", { id: process.id, pid: process.pid, tag: process.tag })
     if (isOpen) yield* Effect.forkScoped(Effect.andThen(forward(channel, process), stdinClosed))
     let hasExited = false
