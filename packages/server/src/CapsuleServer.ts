@@ -30,6 +30,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -46,6 +47,7 @@ import type { Shared } from "./internal/sessions.ts"
 import * as telemetry from "./internal/telemetry.ts"
 import * as upgrades from "./internal/upgrades.ts"
 import * as webSockets from "./internal/webSockets.ts"
+import * as conversation from "./internal/wrenn/conversation.ts"
 import * as Limits from "./Limits.ts"
 
 /** How to serve. */
@@ -152,7 +154,10 @@ const serve = Effect.fnUntraced(function* (
   const handler = yield* NodeHttpServer.makeHandler(app, { scope: yield* Effect.scope })
   http.on("request", handler)
   const enter = Entrance.make(identify, limits, (id) => capsules.find(id)?.sessions)
-  http.on("upgrade", upgrades.make({ enter, limits, origins: from, report, sockets }))
+  const run = yield* FiberSet.makeRuntime<never>()
+  const hold = conversation.make({ capsules, identify, limits, report })
+  const converse: upgrades.Parts["converse"] = (guest) => run(hold(guest))
+  http.on("upgrade", upgrades.make({ converse, enter, limits, origins: from, report, sockets }))
   const address = http.address() as AddressInfo
   const authority = address.family === "IPv6" ? `[${address.address}]` : address.address
   const url = `${options.tls === undefined ? "ws" : "wss"}://${authority}:${address.port}`

@@ -40,6 +40,10 @@ export interface Limits {
   readonly hello: number
   /** Bytes of an HTTP request's body. One more is answered with 413. */
   readonly body: number
+  /** Bytes of output of a command that is answered as one, over Wrenn's API: it is kept until the end. Ends the command. */
+  readonly output: number
+  /** Bytes of a form with a file, over Wrenn's API. One more is answered with 413; streams have no limit. */
+  readonly file: number
   /** Bytes of messages that a client has not acknowledged: its window of data, and 8 MiB of answers. Ends the session. */
   readonly kept: number
   /** How long a session without a socket lives, in milliseconds: longer than a client tries to come back. */
@@ -74,6 +78,8 @@ export const defaults: Limits = {
   message: maxMessage,
   hello: 8_192,
   body: 65_536,
+  output: 16 * 1024 * 1024,
+  file: 100 * 1024 * 1024,
   kept: 24 * 1024 * 1024,
   grace: 30_000,
   greeting: 10_000,

@@ -17,11 +17,15 @@ export interface RawClient {
 }
 
 /** Connects; closing the scope cuts it. */
-export const connect = (url: string, headers: Readonly<Record<string, string>> = {}) =>
+export const connect = (
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+  protocols: ReadonlyArray<string> = [subprotocol]
+) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.callback<WebSocket, Error>((resume) => {
-        const socket = new WebSocket(url, subprotocol, { headers })
+        const socket = new WebSocket(url, [...protocols], { headers })
         socket.on("open", () => resume(Effect.succeed(socket)))
         socket.on("error", (error) => resume(Effect.fail(error)))
       }),

@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Exec } from "effect-exec/Exec"
 import * as Admission from "./admission.ts"
+import { Pausable } from "./pausable.ts"
 import { Sessions, type Shared } from "./sessions.ts"
 
 /** What a capsule is made with. */
@@ -25,6 +26,7 @@ export class Capsule {
   readonly idleTimeout: Duration.Duration
   readonly exec: Exec["Service"]
   readonly sessions: Sessions
+  readonly pausable: Pausable
   /** Milliseconds since 1970. */
   readonly createdAt = Date.now()
   /** Whether commands could be run in it when that was last seen. */
@@ -37,7 +39,8 @@ export class Capsule {
     this.id = id
     this.template = template
     this.idleTimeout = idleTimeout
-    this.exec = Admission.make(exec, shared.limits)
+    this.pausable = new Pausable(id, Admission.make(exec, shared.limits))
+    this.exec = this.pausable.exec
     this.sessions = new Sessions(this.exec, shared, context)
   }
 
@@ -65,8 +68,19 @@ export class Capsule {
     )
   }
 
+  /** Somebody says that he needs it still. */
+  touch(): void {
+    this.usedAt = performance.now()
+  }
+
+  /** When it was last seen in use, in milliseconds since 1970. */
+  get lastUsedAt(): number {
+    return performance.timeOrigin + this.usedAt
+  }
+
+  // Whoever paused it wants to find it again.
   private get isUsed(): boolean {
-    return this.uses > 0 || this.sessions.size > 0
+    return this.uses > 0 || this.sessions.size > 0 || this.pausable.isPaused
   }
 
   /** Whether nobody has used it for long enough: no client, and no process. */

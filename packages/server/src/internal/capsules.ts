@@ -33,9 +33,14 @@ export interface Capsules {
   /** The one with this id, or the server's own, while it exists. */
   readonly find: (id?: string) => Capsule | undefined
   readonly all: () => ReadonlyArray<Capsule>
+  /** One that has ended not long ago. */
+  readonly ended: (id: string) => Facts | undefined
   /** Tells its clients, ends everything in it, and returns when that has ended. */
   readonly destroy: (id: string) => Effect.Effect<void, ExecError.ExecError>
 }
+
+/** What is known of a capsule without it. */
+export type Facts = Pick<Capsule, "id" | "template" | "idleTimeout" | "createdAt" | "lastUsedAt">
 
 interface Entry {
   readonly template: string
@@ -48,6 +53,9 @@ interface Entry {
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 
 const longestLook = 5_000
+
+// Of those that have ended, so that who asks can be told so.
+const mostEnded = 1_000
 
 /** The id of the capsule that a server has from the start. */
 const mainId = "main"
@@ -69,6 +77,7 @@ export const make = Effect.fnUntraced(function* ({
   templates
 }: Offer): Effect.fn.Return<Capsules, never, Scope.Scope> {
   const entries = new Map<string, Entry>()
+  const ended = new Map<string, Facts>()
   let isClosing = false
   const owner = yield* Effect.acquireRelease(Scope.make("parallel"), (scope, exit) => {
     isClosing = true
@@ -146,10 +155,17 @@ export const make = Effect.fnUntraced(function* ({
       return Effect.andThen(made, Deferred.await(entry.made))
     })
 
+  const remember = ({ createdAt, id, idleTimeout, lastUsedAt, template }: Capsule): void => {
+    ended.delete(id)
+    ended.set(id, { id, template, idleTimeout, createdAt, lastUsedAt })
+    if (ended.size > mostEnded) for (const [oldest] of ended) return void ended.delete(oldest)
+  }
+
   const end = (id: string, why: string): Effect.Effect<void> => {
     const entry = entries.get(id)
     // From here on nobody finds it.
     entries.delete(id)
+    if (entry?.capsule !== undefined) remember(entry.capsule)
     return entry === undefined
       ? Effect.void
       : Scope.close(entry.scope, Exit.void).pipe(
@@ -186,6 +202,7 @@ export const make = Effect.fnUntraced(function* ({
     create,
     find: (id = mainId) => (id === permanent?.id ? permanent : entries.get(id)?.capsule),
     all,
+    ended: (id) => (entries.has(id) ? undefined : ended.get(id)),
     destroy
   }
 })

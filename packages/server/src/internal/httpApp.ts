@@ -21,6 +21,8 @@ import { failure } from "./failure.ts"
 import type { Origins } from "./origins.ts"
 import { routes } from "./routes.ts"
 import type { Report } from "./telemetry.ts"
+import * as wrennFailure from "./wrenn/failure.ts"
+import * as wrenn from "./wrenn/routes.ts"
 
 /** What answers requests. */
 export type HttpApp = Effect.Effect<
@@ -92,17 +94,22 @@ export const make = Effect.fnUntraced(function* ({
     Effect.provideService(MaxBodySize, ByteSize.bytes(limits.body)),
     Effect.catchCause((cause) => answer(cause, limits))
   )
+  const routedWrenn = (yield* HttpRouter.toHttpEffect(HttpRouter.addAll(wrenn.routes(capsules, limits)))).pipe(
+    Effect.provideService(MaxBodySize, ByteSize.bytes(limits.message)),
+    Effect.catchCause(wrennFailure.answer)
+  )
   const authorized = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, method, remoteAddress, url }) => {
     // Whoever keeps it running may ask this, and learns nothing else.
     if (method === "GET" && url === "/healthz") return Effect.succeed(Response.jsonUnsafe({ status: "ok" }))
     const client = identify(shownBy(headers))
-    if (client !== undefined) return Effect.annotateLogs(routed, { client })
+    const isWrenn = wrenn.isWrenn(url)
+    if (client !== undefined) return Effect.annotateLogs(isWrenn ? routedWrenn : routed, { client })
     report({
       reason: "unauthorized",
       problem: "the token is missing or wrong",
       address: Option.getOrUndefined(remoteAddress)
     })
-    return Effect.succeed(unauthorized)
+    return Effect.succeed(isWrenn ? wrennFailure.unauthorized : unauthorized)
   })
   const cors = HttpMiddleware.cors({
     allowedOrigins: (origin) => origins.allows(origin),
