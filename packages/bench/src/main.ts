@@ -31,6 +31,7 @@ const benches: ReadonlyArray<Bench> = [
   Idle.bench,
   ...Docker.benches,
   Capsule.bench,
+  Capsule.benchFar,
   Command.bench
 ]
 
