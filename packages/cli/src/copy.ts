@@ -1,88 +1,95 @@
 /**
- * Files between here and a capsule.
+ * Files and directories between here and a place.
  */
-import { basename, join } from "node:path"
-import * as Capsule from "@effect-exec/capsule/Capsule"
+import { basename } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
-import { Failure, refuse } from "./failure.ts"
+import * as Exec from "effect-exec/Exec"
+import * as ExecFileSystem from "effect-exec/ExecFileSystem"
+import { type BrokenPipe, Failure, refuse } from "./failure.ts"
 import * as Place from "./place.ts"
-import * as Capsules from "./places/capsule.ts"
 import { Progress } from "./progress.ts"
 import * as Quantity from "./quantity.ts"
-import { write } from "./standardStreams.ts"
+import { note, write } from "./standardStreams.ts"
 import * as Terminal from "./terminal.ts"
 
-type Remote = Capsule.Capsule["Service"]
+type Files = FileSystem.FileSystem
 
-const failed = (error: PlatformError) => new Failure({ message: error.message })
+/** A path, and whose it is. */
+interface End {
+  readonly files: Files
+  readonly path: string
+}
 
-/** Says how much of it there is. */
-const counted = <E>(bytes: Stream.Stream<Uint8Array, E>, what: string, size: string) =>
+/** Says how much of a file there is. */
+const counted = <E>(bytes: Stream.Stream<Uint8Array, E>, what: string): Stream.Stream<Uint8Array, E> =>
   Stream.unwrap(
     Effect.map(Progress, (progress) => {
       let sum = 0
-      return Stream.tap(bytes, (chunk) =>
-        progress.say(`${what}: ${Quantity.formatBytes((sum += chunk.length))}${size}`)
-      )
+      return Stream.tap(bytes, ({ length }) => progress.say(`${what}: ${Quantity.formatBytes((sum += length))}`))
     })
   )
 
+const isDirectory = ({ files, path }: End): Effect.Effect<boolean> =>
+  Effect.match(files.stat(path), { onFailure: () => false, onSuccess: ({ type }) => type === "Directory" })
+
 // Into a directory it goes under its own name.
-const within = (target: string, source: string) =>
-  target === "" || target.endsWith("/") ? `${target}${source === "-" ? "stdin" : basename(source)}` : target
+const placed = (target: End, name: string): Effect.Effect<End> =>
+  Effect.map(isDirectory(target), (isDirectory) => {
+    const into = target.path === "" ? "./" : target.path
+    if (!isDirectory && !into.endsWith("/")) return target
+    return { ...target, path: `${into}${into.endsWith("/") ? "" : "/"}${name}` }
+  })
 
-const upload = (remote: Remote, source: string, target: string) =>
+/** Puts a file beside its place until it is whole: nobody sees half a file, nor keeps one. */
+const put = <E>(bytes: Stream.Stream<Uint8Array, E>, { files, path }: End, mode: number) => {
+  const part = `${path}.${process.pid}.part`
+  return Stream.run(counted(bytes, path), files.sink(part, { mode })).pipe(
+    Effect.andThen(files.rename(part, path)),
+    Effect.onError(() => Effect.ignore(files.remove(part)))
+  )
+}
+
+const tree = (source: End, target: End): Effect.Effect<void, PlatformError> =>
   Effect.gen(function* () {
-    const path = within(target, source)
-    if (source === "-") return yield* remote.writeFile(path, counted(Terminal.input, path, ""))
-    const fs = yield* FileSystem.FileSystem
-    const { size, type } = yield* fs.stat(source)
-    if (type === "Directory") {
-      return yield* refuse(
-        `${source} is a directory: tar -C ${source} -c . | effect-exec run --stdin - -- tar -x -C TARGET`
-      )
+    const { mode, type } = yield* source.files.stat(source.path)
+    if (type === "File") return yield* put(source.files.stream(source.path), target, mode & 0o777)
+    if (type !== "Directory") return yield* note(`${source.path} is left out: it is neither a file nor a directory`)
+    yield* target.files.makeDirectory(target.path, { recursive: true })
+    for (const name of yield* source.files.readDirectory(source.path)) {
+      yield* tree({ ...source, path: `${source.path}/${name}` }, { ...target, path: `${target.path}/${name}` })
     }
-    yield* remote.writeFile(path, counted(fs.stream(source), path, ` of ${Quantity.formatBytes(Number(size))}`))
   })
 
-// Beside its place until it is whole: nobody sees half a file, nor keeps one.
-const download = (remote: Remote, source: string, target: string) =>
-  Effect.gen(function* () {
-    const bytes = counted(remote.readFile(source), source, "")
-    if (target === "-") return yield* Stream.runForEach(bytes, (chunk) => write("stdout", chunk))
-    const fs = yield* FileSystem.FileSystem
-    const isDirectory = yield* Effect.match(fs.stat(target), {
-      onFailure: () => target.endsWith("/"),
-      onSuccess: ({ type }) => type === "Directory"
-    })
-    const path = isDirectory ? join(target, basename(source)) : target
-    const part = `${path}.${process.pid}.part`
-    yield* Stream.run(bytes, fs.sink(part)).pipe(
-      Effect.andThen(fs.rename(part, path)),
-      Effect.onError(() => Effect.ignore(fs.remove(part)))
-    )
-  })
+const stream = (source: End, target: End): Effect.Effect<void, BrokenPipe | Failure | PlatformError> =>
+  source.path === "-"
+    ? Effect.flatMap(placed(target, "stdin"), (target) => put(Terminal.input, target, 0o666))
+    : Stream.runForEach(counted(source.files.stream(source.path), source.path), (bytes) => write("stdout", bytes))
 
-/** Copies a file; the one of the two that begins with a colon is the capsule's. */
-export const copy = (where: Place.Where, source: string, target: string) =>
+/** Copies; the one of the two paths that begins with a colon is the place's, and `-` is a stream of this program's. */
+export const copy = (where: Place.Where, from: string, to: string) =>
   Effect.gen(function* () {
-    const [isDownload, isUpload] = [source.startsWith(":"), target.startsWith(":")]
-    if (isDownload === isUpload)
+    if (from.startsWith(":") === to.startsWith(":")) {
       return yield* refuse("cp takes a path here and one there, which begins with a colon: cp notes.txt :work/")
-    const place = yield* Place.owner(where)
-    const { id = "main", url } = yield* Capsules.address(place.target)
+    }
+    const place = yield* Place.given(where)
     const progress = yield* Progress
+    const here = yield* FileSystem.FileSystem
     const work = Effect.gen(function* () {
-      const remote = yield* Capsule.connect(id)
-      yield* isUpload ? upload(remote, source, target.slice(1)) : download(remote, source.slice(1), target)
-    }).pipe(Effect.scoped, progress.during(`waiting for ${place.name}`))
-    yield* work.pipe(
-      Effect.provide(Capsules.server(url, place.token)),
-      Effect.catchTag("PlatformError", (error) => Effect.fail(failed(error))),
-      Effect.provide(NodeFileSystem.layer)
-    )
-  })
+      const there = ExecFileSystem.make(yield* Exec.Exec)
+      const end = (path: string): End =>
+        path.startsWith(":") ? { files: there, path: path.slice(1) } : { files: here, path }
+      const [source, target] = [end(from), end(to)]
+      if (from === "-" || to === "-") return yield* stream(source, target)
+      const path = source.path === "" ? "." : source.path
+      yield* tree({ ...source, path }, yield* placed(target, basename(path)))
+    }).pipe(Effect.provide(place.layer))
+    // What is written to a terminal shows itself how it goes.
+    yield* to === "-" ? work : progress.during(`waiting for ${place.name}`)(work)
+  }).pipe(
+    Effect.catchTag("PlatformError", ({ message }) => Effect.fail(new Failure({ message }))),
+    Effect.provide(NodeFileSystem.layer)
+  )

@@ -157,15 +157,20 @@ layer(LocalExec.layer, { excludeTestServices: true })("effect-exec --on capsule:
       for (const [args, message] of [
         [["cp", file, back], /one there, which begins with a colon/],
         [["cp", `:${there}/none`, here], /NotFound/],
-        [["cp", `:${there}`, here], /BadResource/],
-        [["cp", `${here}/none`, ":x"], /NotFound/],
-        [["cp", here, ":x"], /is a directory: tar/]
+        [["cp", `${here}/none`, ":x"], /NotFound/]
       ] as const) {
         const { exitCode, stderr } = yield* texts(args, { env })
         assert.strictEqual(exitCode, 125)
         assert.match(stderr, message)
       }
-      assert.deepStrictEqual(Fs.readdirSync(here).toSorted(), ["a file.bin", "back"])
+      // Directories too, with what may be executed.
+      Fs.mkdirSync(Path.join(back, "deep"))
+      Fs.writeFileSync(Path.join(back, "deep", "run.sh"), "#!/bin/sh\n", { mode: 0o755 })
+      yield* texts(["cp", back, `:${there}`], { env })
+      yield* texts(["cp", `:${there}/back`, `${here}/again`], { env })
+      assert.deepStrictEqual(Fs.readdirSync(here).toSorted(), ["a file.bin", "again", "back"])
+      assert.deepStrictEqual(Fs.readdirSync(Path.join(here, "again")).toSorted(), ["a file.bin", "deep"])
+      assert.strictEqual(Fs.statSync(Path.join(here, "again", "deep", "run.sh")).mode & 0o777, 0o755)
     })
   )
 
