@@ -22,8 +22,7 @@ export const ProcessInfo = Schema.Struct({
   tag: Schema.String,
   /** What runs, without its environment, which may hold secrets. */
   command: PublicCommand,
-  /** Absent where the backend does not tell. */
-  startedAt: Schema.optionalKey(Schema.DateTimeUtc),
+  startedAt: Schema.DateTimeUtc,
   /** How it ended; absent while it runs. */
   status: Schema.optionalKey(ExitStatus)
 })

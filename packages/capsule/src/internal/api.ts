@@ -11,20 +11,17 @@ import type { HttpClientResponse } from "effect/http/HttpClientResponse"
 import * as HttpClientResponses from "effect/http/HttpClientResponse"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as ExecError from "effect-exec/ExecError"
 import * as Host from "effect-exec/Host"
 import * as ProcessId from "effect-exec/ProcessId"
 import { CapsuleInfo, CreateCapsule } from "../CapsuleInfo.ts"
 import type { CapsuleClient } from "../CapsuleClient.ts"
+import { again } from "./again.ts"
 import { backend } from "./failure.ts"
 
 // A capsule that ends may need its processes' graces for that; a server that is dead needs no longer to be known so.
 const patience = Duration.seconds(30)
-
-// A request that was cut may have done what it should; every one of them may be made twice.
-const again = { times: 2, schedule: Schedule.exponential("100 millis") }
 
 const infoOf = HttpClientResponses.schemaBodyJson(Schema.toCodecJson(CapsuleInfo))
 const infosOf = HttpClientResponses.schemaBodyJson(Schema.toCodecJson(Schema.Array(CapsuleInfo)))
@@ -61,12 +58,16 @@ export const make = Effect.fnUntraced(function* (
     : yield* HttpClient.HttpClient.pipe(Effect.provide(FetchHttpClient.layer))
 
   const ask = <A>(
-    request: HttpClientRequest.HttpClientRequest,
+    request: Effect.Effect<HttpClientRequest.HttpClientRequest>,
     answer: (response: HttpClientResponse) => Effect.Effect<A, HttpClientError | Schema.SchemaError>
   ): Effect.Effect<A, ExecError.ExecError> => {
-    const shown = token === undefined ? request : HttpClientRequest.bearerToken(request, token)
-    const asked = client.execute(HttpClientRequest.prependUrl(shown, url)).pipe(
-      Effect.retry(again),
+    const execute = Effect.flatMap(request, (request) => {
+      const shown = token === undefined ? request : HttpClientRequest.bearerToken(request, token)
+      return client.execute(HttpClientRequest.prependUrl(shown, url))
+    })
+    const asked = execute.pipe(
+      // What was cut may have done what it should; every request may be made twice.
+      (asked) => again(asked, () => true),
       Effect.mapError(told),
       Effect.flatMap((response) =>
         response.status < 400 ? Effect.mapError(answer(response), told) : refused(response)
@@ -89,10 +90,24 @@ export const make = Effect.fnUntraced(function* (
         ...(idleTimeout === undefined ? {} : { idleTimeout: yield* Host.checkDuration("idleTimeout", idleTimeout) })
       }
       const request = yield* Effect.orDie(encodeCreate(HttpClientRequest.post("/capsules"), body))
-      return yield* ask(request, infoOf)
+      return yield* ask(Effect.succeed(request), infoOf)
     }),
-    list: ask(HttpClientRequest.get("/capsules"), infosOf),
-    get: (id) => ask(HttpClientRequest.get(at(id)), infoOf),
-    destroy: (id) => ask(HttpClientRequest.delete(at(id)), () => Effect.void)
+    list: ask(Effect.succeed(HttpClientRequest.get("/capsules")), infosOf),
+    get: (id) => ask(Effect.succeed(HttpClientRequest.get(at(id))), infoOf),
+    destroy: (id) =>
+      Effect.suspend(() => {
+        let times = 0
+        const request = Effect.sync(() => {
+          times++
+          return HttpClientRequest.delete(at(id))
+        })
+        return ask(request, () => Effect.void).pipe(
+          // The first time, of which no answer came, has ended it.
+          Effect.catchIf(
+            (error) => times > 1 && error.reason._tag === "SandboxNotFound",
+            () => Effect.void
+          )
+        )
+      })
   }
 })

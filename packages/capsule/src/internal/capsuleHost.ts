@@ -17,9 +17,10 @@ import type { ProcessInfo } from "effect-exec/ProcessInfo"
 import * as Restarting from "effect-exec/Restarting"
 import type { Connect } from "../Connection.ts"
 import * as Frame from "../Frame.ts"
+import { again } from "./again.ts"
 import { call, unexpected } from "./call.ts"
 import { RemoteDetached } from "./detachedProcess.ts"
-import { backend } from "./failure.ts"
+import * as failure from "./failure.ts"
 import { spawn } from "./liveProcess.ts"
 import { exited } from "./remoteHandle.ts"
 import { Session } from "./session.ts"
@@ -34,12 +35,11 @@ export const make = Effect.fnUntraced(function* (
   token: Redacted.Redacted<string> | undefined
 ): Effect.fn.Return<Host.Host, never, Scope.Scope> {
   const scope = yield* Effect.scope
-  const session = yield* Restarting.make(
-    Effect.suspend(() => {
-      const session = new Session(connect, token)
-      return Effect.as(session.start, session)
-    })
-  )
+  const begin = Effect.suspend(() => {
+    const session = new Session(connect, token)
+    return Effect.as(session.start, session)
+  })
+  const session = yield* Restarting.make(again(begin, failure.isCut))
 
   const detach = Effect.fnUntraced(function* <E, R>(
     prepared: Host.Prepared,
@@ -57,7 +57,7 @@ export const make = Effect.fnUntraced(function* (
   })
 
   return {
-    name: backend,
+    name: failure.backend,
     capabilities: Effect.flatMap(session, capabilities),
     spawn: (prepared, options) => Effect.flatMap(session, (session) => spawn(session, prepared, options)),
     detach,

@@ -19,6 +19,10 @@ const detail = ({ code, text }: Loss) => ({ backend, code: String(code), text })
 export const unavailable = (loss: Loss, hint: string): ExecError.ExecError =>
   ExecError.make(new ExecError.BackendUnavailable({ backend, hint, detail: detail(loss) }))
 
+/** Whether it may have been only this socket: nobody answered, or what answered was cut off. */
+export const isCut = ({ reason }: ExecError.ExecError): boolean =>
+  reason._tag === "BackendUnavailable" && reason.detail?.code === "1006"
+
 const hints: Readonly<Record<number, string>> = {
   [closeCodes.unauthorized]: "Give the token that the server was started with.",
   [closeCodes.forbidden]: "The server does not take connections from this Origin; add it to the server's list.",

@@ -60,15 +60,14 @@ class Text {
 }
 
 /** The end of a process. */
-export const exit = ({ incomplete, status }: Exited, isTreeGone = false): ProcessEvent => ({
+export const exit = ({ status }: Exited): ProcessEvent => ({
   type: "exit",
   exit_code: exitCode(status),
-  ...(status._tag === "Signaled" ? { signal: status.signal } : {}),
-  ...(isTreeGone && !incomplete ? { tree_gone: true } : {})
+  ...(status._tag === "Signaled" ? { signal: status.signal } : {})
 })
 
 /** What to say of each event of a process. */
-const makeTeller = (isTreeGone: boolean) => {
+const makeTeller = () => {
   const stdout = new Text("stdout")
   const stderr = new Text("stderr")
   return (event: ExecEvent): ReadonlyArray<ProcessEvent> => {
@@ -82,23 +81,19 @@ const makeTeller = (isTreeGone: boolean) => {
       case "Gap":
         return [...stdout.rest, ...stderr.rest, { type: "gap", from: event.from, to: event.to }]
       case "Exited":
-        return [...stdout.rest, ...stderr.rest, exit(event, isTreeGone)]
+        return [...stdout.rest, ...stderr.rest, exit(event)]
     }
   }
 }
 
-/**
- * Says all that a process does to its end: what its ring holds, then what comes. `isTreeGone` where nothing is left of its
- * tree then.
- */
+/** Says all that a process does to its end: what its ring holds, then what comes. */
 export const follow = (
   frames: Frames,
   process: DetachedProcess,
-  lag: "skip" | "block",
-  isTreeGone = false
+  lag: "skip" | "block"
 ): Effect.Effect<void, ExecError> =>
   Effect.suspend(() => {
-    const tell = makeTeller(isTreeGone)
+    const tell = makeTeller()
     return Stream.runForEach(process.events({ lag }), (event) =>
       Effect.forEach(tell(event), (message) => frames.say(message), { discard: true })
     )
