@@ -50,9 +50,6 @@ const many = ({ rounds, scale }: Settings, report: Report) =>
     })
     const targets = { capsule: { atLeast: 0.55 } }
     report(row(measured, { path: "capsule: stdout, 100 processes", unit: "MB/s", figure: "rate", targets }, near))
-    report(
-      row(measured, { path: "capsule: 100 processes, last to end beside the first", unit: "×", figure: "spread" }, near)
-    )
   })
 
 const distant = ({ rounds, scale }: Settings, report: Report) =>

@@ -57,3 +57,25 @@ it.live(
     }).pipe(Effect.provide(overSocket(LocalExec.layer))),
   { timeout: 120_000 }
 )
+
+it.live("C23 those who share a connection get the same share of it", () =>
+  Effect.gen(function* () {
+    const exec = yield* Exec.Exec
+    const got = new Array<number>(20).fill(0)
+    const follow = (index: number) =>
+      Stream.runForEach(exec.stream(Command.make("cat", ["/dev/zero"]), { grace: 200 }), (event) =>
+        Effect.sync(() => {
+          if (event._tag === "Stdout") got[index] = (got[index] ?? 0) + event.bytes.length
+        })
+      )
+    yield* Effect.forkScoped(Effect.forEach(got, (_, index) => follow(index), { concurrency: "unbounded" }))
+    while (got.some((bytes) => bytes === 0)) yield* Effect.sleep(5)
+    const before = [...got]
+    const come = () => got.map((bytes, index) => bytes - (before[index] ?? 0))
+    const sum = () => come().reduce((all, bytes) => all + bytes, 0)
+    while (sum() < 100 * 1024 * 1024) yield* Effect.sleep(5)
+    const mean = sum() / got.length
+    for (const bytes of come())
+      assert.isTrue(bytes > mean * 0.9 && bytes < mean * 1.1, `${bytes} of ${mean} on average`)
+  }).pipe(Effect.scoped, Effect.provide(overSocket(LocalExec.layer)))
+)
