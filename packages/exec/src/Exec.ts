@@ -56,6 +56,7 @@ export { Defaults, withDefaults } from "./Defaults.ts"
  */
 export type Selector = ProcessId | string | number
 
+// `NoInfer` below: of two calls side by side in `Effect.all`, the context would else make `any` of what they fail with.
 /** Runs commands somewhere: the layer says where. */
 export class Exec extends Context.Service<
   Exec,
@@ -67,7 +68,7 @@ export class Exec extends Context.Service<
     readonly spawn: <E = never, R = never>(
       command: Command,
       options?: SpawnOptions<E, R>
-    ) => Effect.Effect<Process<E>, ExecError, Scope.Scope | R>
+    ) => Effect.Effect<Process<NoInfer<E>>, ExecError, Scope.Scope | NoInfer<R>>
 
     /**
      * Runs a command to its end and collects what it wrote.
@@ -79,7 +80,7 @@ export class Exec extends Context.Service<
     readonly run: <E = never, R = never>(
       command: Command,
       options?: ExecOptions<E, R>
-    ) => Effect.Effect<ExecResult, ExecError | E, R>
+    ) => Effect.Effect<ExecResult, ExecError | NoInfer<E>, NoInfer<R>>
 
     /**
      * Runs a command and gives what happens as it happens: `Started`, output, `Exited`.
@@ -90,7 +91,7 @@ export class Exec extends Context.Service<
     readonly stream: <E = never, R = never>(
       command: Command,
       options?: ExecOptions<E, R>
-    ) => Stream.Stream<ExecEvent, ExecError | E, R>
+    ) => Stream.Stream<ExecEvent, ExecError | NoInfer<E>, NoInfer<R>>
 
     /**
      * Starts a command that outlives its caller: the layer owns it (or the capsule, where it lives on), and its output
@@ -99,7 +100,7 @@ export class Exec extends Context.Service<
     readonly detach: <E = never, R = never>(
       command: Command,
       options?: DetachOptions<E, R>
-    ) => Effect.Effect<DetachedProcess, ExecError, R>
+    ) => Effect.Effect<DetachedProcess, ExecError, NoInfer<R>>
 
     /** Gives back the handle of a detached process, running or retained; `ProcessNotFound` when there is none. */
     readonly get: (selector: Selector) => Effect.Effect<DetachedProcess, ExecError>

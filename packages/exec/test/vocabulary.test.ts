@@ -1,6 +1,6 @@
-import { assert, describe, it } from "@effect/vitest"
-import { Duration, Redacted, Schema } from "effect"
-import { Command, ExecError, ExecResult, ExitStatus, ProcessId, Signal } from "effect-exec"
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
+import { Duration, Effect, Redacted, Schema, Stream } from "effect"
+import { Command, Exec, ExecError, ExecResult, ExitStatus, ProcessId, Signal } from "effect-exec"
 
 describe("Command", () => {
   it("C1 make keeps every argument as it is", () => {
@@ -150,5 +150,19 @@ describe("ExecResult", () => {
   it("C3 a secret is not in what is printed of a command", () => {
     const command = Command.make("p", [], { env: { TOKEN: Redacted.make("s3cret") } })
     assert.notInclude(`${JSON.stringify(command)} ${String(command.env?.["TOKEN"])}`, "s3cret")
+  })
+})
+
+describe("types", () => {
+  it("what commands side by side fail with is known, also what their stdin does", () => {
+    const command = Command.make("p")
+    const two = Effect.all([Exec.run(command), Exec.Exec.use((exec) => exec.run(command))])
+    expectTypeOf(two).toEqualTypeOf<
+      Effect.Effect<[ExecResult.ExecResult, ExecResult.ExecResult], ExecError.ExecError, Exec.Exec>
+    >()
+    const failing = Effect.all([Exec.run(command, { stdin: Stream.fail("the source" as const) })])
+    expectTypeOf(failing).toEqualTypeOf<
+      Effect.Effect<[ExecResult.ExecResult], ExecError.ExecError | "the source", Exec.Exec>
+    >()
   })
 })
