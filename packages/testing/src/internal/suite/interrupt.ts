@@ -154,11 +154,13 @@ export const ending: Chapter = (target) => {
       fixtures
     }) =>
       Effect.gen(function* () {
-        // What floods may be ended just when all that it had written was read; ten times in a row it is not.
+        // What floods may be ended just when all that it had written was read, above all where it hardly got to write. It
+        // is given longer and longer; ten times in a row it is not.
         for (let round = 1; round <= 10; round++) {
           const scope = yield* Scope.make()
           const process = yield* Scope.provide(exec.spawn(fixtures.flood()), scope)
           yield* Stream.runDrain(Stream.take(process.events, 3))
+          yield* Effect.sleep(10 * (round - 1))
           yield* Scope.close(scope, Exit.void)
           const read = yield* Effect.exit(collect(process.events))
           yield* process.kill()
