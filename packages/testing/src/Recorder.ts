@@ -3,7 +3,7 @@
  * events, byte for byte and chunk for chunk, as long as they took by the recording and in no time by the clock.
  *
  * ```ts
- * import { NodeFileSystem } from "@effect/platform-node"
+ * import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
  * import { Effect, FileSystem } from "effect"
  * import { Command, Exec } from "effect-exec"
  * import { LocalExec } from "@effect-exec/local"
