@@ -1,6 +1,7 @@
 /**
  * What the system is, in a few seconds: `npx -y pnpm demo`. Everything runs on this machine; there is nothing to set up.
  */
+import { dirname, join } from "node:path"
 import { styleText } from "node:util"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Duration, Effect, Stream } from "effect"
@@ -94,7 +95,38 @@ const swap = Effect.gen(function* () {
   yield* show("uname", yield* Effect.provide(whereAmI, memory))
 })
 
-const demo = Effect.all([run, stream, detach, timeout, swap], { discard: true })
+const terminal = Effect.gen(function* () {
+  const exec = yield* Exec.Exec
+  yield* title("in a terminal: the same as a command; what lives on is found again from any other one")
+  const cli = join(import.meta.dirname, "../packages/cli")
+  yield* Exec.orFail(exec.run(Command.make(process.execPath, [join(cli, "scripts/build.ts")])))
+  const path = `${dirname(process.execPath)}:${process.env["PATH"]}`
+  const command = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+    Command.make(join(cli, "dist/bin.js"), args, { env: { PATH: path, ...env } })
+
+  yield* code("effect-exec serve")
+  const server = yield* exec.detach(command(["serve", "--json", "--port", "0"]))
+  const said = yield* Effect.flatMap(Stream.runHead(Exec.lines(server.events())), Effect.fromOption)
+  const { tokenFile, url } = JSON.parse(said) as { readonly tokenFile: string; readonly url: string }
+  yield* show("serves", url)
+  const env = { EFFECT_EXEC_ON: `capsule:${url}`, EFFECT_EXEC_TOKEN_FILE: tokenFile }
+  const type = (...args: ReadonlyArray<string>) =>
+    Effect.gen(function* () {
+      yield* code(`effect-exec ${args.map((word) => (/[ ;]/.test(word) ? `'${word}'` : word)).join(" ")}`)
+      const result = yield* exec.run(command(args, env))
+      const lines = `${result.stdout}${result.stderr}`.trimEnd()
+      if (lines !== "") yield* Console.log(lines.replace(/^/gm, "  "))
+      return result.exitCode
+    })
+  yield* type("detach", "--tag", "clock", "--", "sh", "-c", "while :; do date; sleep 1; done")
+  yield* type("ps")
+  yield* type("logs", "clock")
+  yield* type("kill", "clock")
+  yield* show("code", yield* type("wait", "clock"))
+  yield* server.kill({ signal: "SIGINT", grace: "5 seconds" })
+})
+
+const demo = Effect.all([run, stream, detach, timeout, swap, terminal], { discard: true })
 
 Effect.provide(demo, LocalExec.layer).pipe(
   Effect.andThen(

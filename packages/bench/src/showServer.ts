@@ -115,9 +115,9 @@ const connections = async (): Promise<void> => {
     const begun = performance.now()
     yield* Scope.provide(connected(url, idle), scope)
     const millisEach = (performance.now() - begun) / idle
-    const with_ = yield* look
-    const each = (with_.held.rss - before.held.rss) / idle
-    const heapEach = (with_.held.heap - before.held.heap) / idle
+    const loaded = yield* look
+    const each = (loaded.held.rss - before.held.rss) / idle
+    const heapEach = (loaded.held.heap - before.held.heap) / idle
     print(
       `  connected, ${millisEach.toFixed(1)} ms each; RSS ${(each / 1024).toFixed(1)} KiB, heap ${(heapEach / 1024).toFixed(1)} KiB each`
     )

@@ -12,7 +12,8 @@ export const initialCredit = 256 * 1024
 export class Inbox<A, E = never> {
   private readonly costOf: (item: A) => number
   private readonly window: ReceiveWindow
-  private items: Array<A> = []
+  // From `index` on; what was taken from before it is let go of, also while more comes without a pause.
+  private items: Array<A | undefined> = []
   private index = 0
   private held = 0
   private end: Pull.Pull<never, E> | undefined
@@ -69,9 +70,10 @@ export class Inbox<A, E = never> {
 
   private next(): Pull.Pull<readonly [A], E> {
     if (this.index === this.items.length) return this.end ?? Effect.flatMap(this.more, () => this.next())
-    const item = this.items[this.index++] as A
-    if (this.index === this.items.length) {
-      this.items = []
+    const item = this.items[this.index] as A
+    this.items[this.index++] = undefined
+    if (this.index === this.items.length || (this.index > 1024 && this.index > this.items.length / 2)) {
+      this.items = this.items.slice(this.index)
       this.index = 0
     }
     const cost = this.costOf(item)

@@ -162,6 +162,8 @@ export const ProcessEvent = Schema.Struct({
   bytes: optionalKey(Schema.String),
   /** Ours: the signal that ended the process. */
   signal: optionalKey(Schema.String),
+  /** Ours, of an `exit`: nothing is left of the tree. */
+  tree_gone: optionalKey(Schema.Boolean),
   /** Ours, of a `gap`: the bytes from this offset up to the other were evicted before they could be sent. */
   from: optionalKey(Schema.Number),
   to: optionalKey(Schema.Number),

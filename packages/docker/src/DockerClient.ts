@@ -74,6 +74,13 @@ export interface ExecInfo {
   readonly pid: number
 }
 
+/** What is said of a file. */
+export interface FileInfo {
+  readonly size: number
+  /** Of a symbolic link: where it leads in the end. */
+  readonly linkTarget: string | undefined
+}
+
 /** One line of a pull. */
 export interface PullProgress {
   readonly status: string
@@ -114,8 +121,8 @@ export interface DockerClient {
   ) => Effect.Effect<void, ExecError>
   /** A file or directory of the container as a tar archive. */
   readonly getArchive: (id: string, path: string) => Stream.Stream<Uint8Array, ExecError>
-  /** The size of a file of the container; `undefined` when there is nothing of that name. */
-  readonly fileSize: (id: string, path: string) => Effect.Effect<number | undefined, ExecError>
+  /** What there is at a path of the container; `undefined` when there is nothing of that name. */
+  readonly stat: (id: string, path: string) => Effect.Effect<FileInfo | undefined, ExecError>
   /** How often memory ran out in a container since a time in milliseconds. */
   readonly oomCount: (id: string, since: number) => Effect.Effect<number, ExecError>
   readonly createExec: (id: string, body: Readonly<Record<string, unknown>>) => Effect.Effect<string, ExecError>

@@ -76,7 +76,7 @@ describe.runIf(available)("exactness", () => {
       })
     )
 
-    it.live(`${place}: after 200 random interrupts of trees that escape nothing is left`, () =>
+    it.live(`${place}: after 1,000 random interrupts of trees that escape nothing is left`, () =>
       Effect.gen(function* () {
         const { backend, id } = yield* container
         const exec = yield* Exec.make(backend)
@@ -87,7 +87,7 @@ describe.runIf(available)("exactness", () => {
           "trap '' TERM; setsid sh -c \"trap '' TERM; sleep 301 & sleep 301\" & sleep 301"
         ]
         yield* Effect.forEach(
-          Array.from({ length: 200 }, (_, index) => index),
+          Array.from({ length: 1000 }, (_, index) => index),
           (index) =>
             Effect.gen(function* () {
               const tree = Command.shell(trees[index % trees.length]!)
@@ -95,7 +95,7 @@ describe.runIf(available)("exactness", () => {
               yield* Effect.sleep(yield* Random.nextIntBetween(0, 120))
               yield* Fiber.interrupt(running)
             }),
-          { concurrency: 4, discard: true }
+          { concurrency: 16, discard: true }
         )
         const { stdout } = yield* exec.run(Command.make("ps", ["-o", "args"]))
         assert.notMatch(stdout, /sleep 301/)

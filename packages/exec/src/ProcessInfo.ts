@@ -22,7 +22,8 @@ export const ProcessInfo = Schema.Struct({
   tag: Schema.String,
   /** What runs, without its environment, which may hold secrets. */
   command: PublicCommand,
-  startedAt: Schema.DateTimeUtc,
+  /** Absent where the backend does not tell. */
+  startedAt: Schema.optionalKey(Schema.DateTimeUtc),
   /** How it ended; absent while it runs. */
   status: Schema.optionalKey(ExitStatus)
 })

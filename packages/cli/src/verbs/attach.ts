@@ -7,7 +7,7 @@ import type { DetachedProcess } from "effect-exec/Process"
 import type { Failure } from "../failure.ts"
 import * as Flags from "../flags.ts"
 import * as Follow from "../follow.ts"
-import { note } from "../standardStreams.ts"
+import { note, write } from "../standardStreams.ts"
 import * as Terminal from "../terminal.ts"
 import * as Owned from "./owned.ts"
 
@@ -42,6 +42,9 @@ const feed = (child: DetachedProcess): Effect.Effect<never, ExecError | Failure>
 
 const left = (child: DetachedProcess) => note(`${child.tag} lives on; attach ${child.tag} comes back`)
 
+// Beneath the `^C` that a terminal shows.
+const nextLine = Effect.suspend(() => (process.stderr.isTTY ? Effect.ignore(write("stderr", "\n")) : Effect.void))
+
 export const attach = Verb.make(
   "attach",
   { ...Flags.where, since: Flags.since, stdin: Flags.stdin, json: Flags.json, process: Flags.process },
@@ -59,7 +62,7 @@ export const attach = Verb.make(
         const end = yield* Effect.raceFirst(
           Follow.toEnd(flags.json ? Follow.showJson(events) : Follow.show(Follow.showGaps(events))),
           isTyped ? type(child) : stdin ? feed(child) : Effect.never
-        ).pipe(Effect.onInterrupt(() => left(child)))
+        ).pipe(Effect.onInterrupt(() => Effect.andThen(nextLine, left(child))))
         yield* end === undefined ? left(child) : Follow.conclude(end)
       }).pipe(Effect.scoped)
     )

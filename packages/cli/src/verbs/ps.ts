@@ -14,19 +14,21 @@ import { write } from "../standardStreams.ts"
 import * as Table from "../table.ts"
 import * as Owned from "./owned.ts"
 
+const ageOf = (millis: number): string => {
+  const age = Duration.seconds(Math.max(0, Math.floor(millis / 1000)))
+  return Duration.isZero(age) ? "0s" : Duration.format(age).split(" ").slice(0, 2).join(" ")
+}
+
 const row =
   (now: number) =>
-  ({ command, id, pid, startedAt, status, tag }: ProcessInfo): ReadonlyArray<string> => {
-    const age = Duration.seconds(Math.max(0, Math.floor((now - DateTime.toEpochMillis(startedAt)) / 1000)))
-    return [
-      tag,
-      String(pid),
-      status === undefined ? "running" : ExitStatus.format(status),
-      Duration.isZero(age) ? "0s" : Duration.format(age).split(" ").slice(0, 2).join(" "),
-      id,
-      command.argv.join(" ")
-    ]
-  }
+  ({ command, id, pid, startedAt, status, tag }: ProcessInfo): ReadonlyArray<string> => [
+    tag,
+    String(pid),
+    status === undefined ? "running" : ExitStatus.format(status),
+    startedAt === undefined ? "?" : ageOf(now - DateTime.toEpochMillis(startedAt)),
+    id,
+    command.argv.join(" ")
+  ]
 
 const all = Flag.Boolean("all").pipe(
   Flag.withAlias("a"),

@@ -5,14 +5,11 @@ import * as Path from "node:path/posix"
 import * as Effect from "effect/Effect"
 import * as PlatformError from "effect/PlatformError"
 import * as Stream from "effect/Stream"
+import { packTar } from "modern-tar"
 import type { ExecError } from "effect-exec/ExecError"
 import type { Content, WriteOptions } from "../Container.ts"
 import type { DockerClient } from "../DockerClient.ts"
 import * as Tar from "./tar.ts"
-import { entries, Link } from "./untar.ts"
-
-// As many as Linux follows.
-const maxLinks = 40
 
 const problem = (
   method: string,
@@ -44,22 +41,32 @@ const ofPath =
     return error
   }
 
+const wrong: Readonly<Record<string, string>> = {
+  directory: "it is a directory",
+  symlink: "a symbolic link that leads nowhere",
+  archive: "the engine's archive is damaged"
+}
+
 /** Reads a file, following symbolic links. */
 export const readFile = (
   client: DockerClient,
   id: string,
-  path: string,
-  links = 0
-): Stream.Stream<Uint8Array, ExecError | PlatformError.PlatformError> =>
-  entries(Stream.mapError(client.getArchive(id, path), ofPath("readFile", path))).pipe(
-    Stream.catch((error) => {
-      const link = error._tag === "PlatformError" ? error.reason.cause : undefined
-      if (!(link instanceof Link)) return Stream.fail(error)
-      return links >= maxLinks
-        ? Stream.fail(problem("readFile", "BadResource", path, "too many symbolic links"))
-        : readFile(client, id, Path.resolve(Path.dirname(path), link.target), links + 1)
-    })
+  path: string
+): Stream.Stream<Uint8Array, ExecError | PlatformError.PlatformError> => {
+  const ofThis = ofPath("readFile", path)
+  const at = (place: string) => Tar.file(Stream.mapError(client.getArchive(id, place), ofThis))
+  // As the engine resolves it, with all links on the way.
+  const linked = Effect.map(Effect.mapError(client.stat(id, path), ofThis), (found) => at(found?.linkTarget ?? path))
+  return at(path).pipe(
+    Stream.catchIf(
+      (error) => error._tag === "NotAFile" && error.type === "symlink",
+      () => Stream.unwrap(linked)
+    ),
+    Stream.catchTag("NotAFile", ({ cause, type }) =>
+      Stream.fail(problem("readFile", "BadResource", path, wrong[type] ?? "it is no regular file", cause))
+    )
   )
+}
 
 const bytesOf = (content: string | Uint8Array): Uint8Array =>
   typeof content === "string" ? new TextEncoder().encode(content) : content
@@ -80,7 +87,11 @@ export const writeFile = <E, R>(
   const put = (tar: Uint8Array | AsyncIterable<Uint8Array>) =>
     Effect.mapError(client.putArchive(id, directory, tar), ofPath("writeFile", path))
   if (typeof content === "string" || content instanceof Uint8Array) {
-    return put(Tar.archive(Tar.file({ name, mode, uid, gid }, bytesOf(content))))
+    const body = bytesOf(content)
+    return Effect.flatMap(
+      Effect.promise(() => packTar([{ header: { name, mode, uid, gid, size: body.length }, body }])),
+      put
+    )
   }
   return Effect.suspend(() => {
     const { bytes, size } = content
@@ -88,18 +99,10 @@ export const writeFile = <E, R>(
     let failed: { readonly error: E } | undefined
     const counted = bytes.pipe(
       Stream.tap((chunk) => Effect.sync(() => void (left -= chunk.length))),
-      Stream.tapError((error) => Effect.sync(() => void (failed = { error }))),
-      // More would be read as the next entry, less would leave the engine waiting.
-      Stream.takeWhile(() => left >= 0)
+      Stream.tapError((error) => Effect.sync(() => void (failed = { error })))
     )
-    const whole = Stream.fromArray([Tar.head({ name, type: "file", mode, uid, gid, size })]).pipe(
-      Stream.concat(counted),
-      Stream.concat(
-        Stream.suspend(() => (left === 0 ? Stream.succeed(Tar.padding(size)) : Stream.fail(new Error("wrong size"))))
-      )
-    )
-    return Effect.flatMap(Stream.toAsyncIterableEffect(whole), (tar) =>
-      put(tar).pipe(
+    return Effect.flatMap(Stream.toReadableStreamEffect(counted), (readable) =>
+      put(Tar.pack({ name, mode, uid, gid, size }, readable)).pipe(
         Effect.catch((error): Effect.Effect<never, ExecError | PlatformError.PlatformError | E> =>
           failed !== undefined
             ? Effect.fail(failed.error)

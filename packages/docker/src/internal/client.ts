@@ -76,9 +76,9 @@ export const connect = (given: string | undefined, deadlineMillis: number): Dock
       ),
     getArchive: (id, path) =>
       bytes(id, (docker, abortSignal) => docker.getContainer(id).getArchive({ path, abortSignal })),
-    fileSize: (id, path) =>
+    stat: (id, path) =>
       ask(id, (docker, abortSignal) => docker.getContainer(id).infoArchive({ path, abortSignal })).pipe(
-        Effect.map(Info.size),
+        Effect.map(Info.file),
         // The answer to a HEAD has no words; whoever asks has just seen the container itself.
         Effect.catch((error) =>
           error.reason._tag === "SandboxNotFound" ? Effect.succeed(undefined) : Effect.fail(error)

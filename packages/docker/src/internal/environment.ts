@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { DockerClient } from "../DockerClient.ts"
-import { entries } from "./untar.ts"
+import { readFile } from "./archive.ts"
 
 /** The search path where an image says none, as the engine has it. */
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -35,7 +35,7 @@ const userOf = (line: string): ReadonlyArray<User> => {
 
 /** The users of a container; none where it has no `/etc/passwd`. */
 export const users = (client: DockerClient, id: string): Effect.Effect<ReadonlyArray<User>> =>
-  Stream.runCollect(entries(client.getArchive(id, "/etc/passwd"))).pipe(
+  Stream.runCollect(readFile(client, id, "/etc/passwd")).pipe(
     Effect.map((chunks) => Buffer.concat(chunks).toString().split("\n").flatMap(userOf)),
     Effect.orElseSucceed(() => [])
   )

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { packTar } from "modern-tar"
 import type { ExecError } from "effect-exec/ExecError"
 import type { GetOptions } from "../Container.ts"
 import type { ContainerInfo, DockerClient } from "../DockerClient.ts"
@@ -12,7 +13,6 @@ import * as Environment from "./environment.ts"
 import { notFound, notRunning, unsupported } from "./failure.ts"
 import type { Opened } from "./own.ts"
 import * as Program from "./program.ts"
-import * as Tar from "./tar.ts"
 
 // It becomes a part of a path; with a slash or a question mark in it, of another one.
 const possible = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
@@ -46,9 +46,10 @@ const directoryOf = (info: ContainerInfo): Effect.Effect<string, ExecError> => {
 const inject = (client: DockerClient, id: string, directory: string, program: Program.Program) =>
   Effect.gen(function* () {
     const path = directory === "/" ? `/${program.name}` : `${directory}/${program.name}`
-    if ((yield* client.fileSize(id, path)) === program.bytes.length) return path
-    const file = Tar.file({ name: program.name, mode: 0o555, uid: 0, gid: 0 }, program.bytes)
-    yield* client.putArchive(id, directory, Tar.archive(file))
+    const { bytes, name } = program
+    if ((yield* client.stat(id, path))?.size === bytes.length) return path
+    const file = { header: { name, mode: 0o555, size: bytes.length }, body: bytes }
+    yield* client.putArchive(id, directory, yield* Effect.promise(() => packTar([file])))
     return path
   })
 

@@ -5,7 +5,7 @@ import type Dockerode from "dockerode"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { ExecError } from "effect-exec/ExecError"
-import type { ContainerInfo, ImageInfo, PullProgress } from "../DockerClient.ts"
+import type { ContainerInfo, FileInfo, ImageInfo, PullProgress } from "../DockerClient.ts"
 import { failure } from "./failure.ts"
 
 export const image = ({ Architecture, Config, Id }: Dockerode.ImageInspectInfo): ImageInfo => ({
@@ -33,14 +33,15 @@ export const container = (info: Dockerode.ContainerInspectInfo): ContainerInfo =
   capDrop: (info.HostConfig.CapDrop as ReadonlyArray<string> | null | undefined) ?? []
 })
 
-/** The size that the answer to HEAD says in a header. */
-export const size = (answer: unknown): number | undefined => {
+/** What the answer to HEAD says in a header. */
+export const file = (answer: unknown): FileInfo | undefined => {
   const response = answer as NodeJS.ReadableStream & { readonly headers: Readonly<Record<string, string | undefined>> }
   // Or its connection is never given back.
   response.resume()
-  const stat = response.headers["x-docker-container-path-stat"]
-  if (stat === undefined) return undefined
-  return (JSON.parse(Buffer.from(stat, "base64").toString()) as { readonly size: number }).size
+  const header = response.headers["x-docker-container-path-stat"]
+  if (header === undefined) return undefined
+  const { linkTarget, size } = JSON.parse(Buffer.from(header, "base64").toString()) as Record<keyof FileInfo, never>
+  return { size, linkTarget: linkTarget === "" ? undefined : linkTarget }
 }
 
 /** A body of one JSON value a line. */

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
+import type { ExecError } from "effect-exec/ExecError"
 import * as deadline from "./deadline.ts"
 import * as Inside from "./inside.ts"
 
@@ -31,9 +32,13 @@ export const kill = (
     if (swept?.exitCode !== 0) yield* couldNot(place, swept)
   }).pipe(
     Effect.scoped,
-    Effect.catch((error) => couldNot(place, error)),
+    // With a container that stopped, or was removed, all its processes did.
+    Effect.catch((error) => (isGone(error) ? Effect.void : couldNot(place, error))),
     (killing) => deadline.within(killing, killMillis, () => couldNot(place, "the engine does not answer"))
   )
+
+const isGone = ({ reason }: ExecError): boolean =>
+  reason._tag === "SandboxNotFound" || (reason._tag === "SandboxNotRunning" && reason.state !== "paused")
 
 const couldNot = ({ id }: Inside.Place, why: unknown) =>
   Effect.logWarning(`What an agent that was killed has left in the container ${id.slice(0, 12)} may still run`, why)

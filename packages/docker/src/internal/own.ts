@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { packTar } from "modern-tar"
 import type { ExecError } from "effect-exec/ExecError"
 import type { Live } from "effect-exec/Restarting"
 import type { Container, Options } from "../Container.ts"
@@ -19,7 +20,6 @@ import { notFound } from "./failure.ts"
 import * as Owner from "./owner.ts"
 import * as Program from "./program.ts"
 import * as Rendezvous from "./rendezvous.ts"
-import * as Tar from "./tar.ts"
 
 /** A container, and whether its agent has ended. */
 export interface Opened extends Live {
@@ -91,9 +91,11 @@ export const create = (client: DockerClient, options: Options): Effect.Effect<Op
     // Only a name has to be looked up; most images are not asked for any.
     const known = /^\d/.test(user) ? [] : yield* Environment.users(client, id)
     const { uid = 0, gid = 0, home = "/" } = Environment.find(known, user) ?? {}
-    const files = Tar.archive(
-      Tar.file({ name: program.name, mode: 0o555, uid: 0, gid: 0 }, program.bytes),
-      Tar.directory({ name: Config.work, mode: 0o755, uid, gid })
+    const files = yield* Effect.promise(() =>
+      packTar([
+        { header: { name: program.name, mode: 0o555, size: program.bytes.length }, body: program.bytes },
+        { header: { name: Config.work, type: "directory", mode: 0o755, uid, gid, size: 0 } }
+      ])
     )
     yield* client.putArchive(id, Config.volume, files)
     // Before it starts, or its greeting would be lost, and the end of an owner that died in between unseen.

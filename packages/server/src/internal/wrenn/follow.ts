@@ -60,14 +60,15 @@ class Text {
 }
 
 /** The end of a process. */
-export const exit = ({ status }: Exited): ProcessEvent => ({
+export const exit = ({ incomplete, status }: Exited, isTreeGone = false): ProcessEvent => ({
   type: "exit",
   exit_code: exitCode(status),
-  ...(status._tag === "Signaled" ? { signal: status.signal } : {})
+  ...(status._tag === "Signaled" ? { signal: status.signal } : {}),
+  ...(isTreeGone && !incomplete ? { tree_gone: true } : {})
 })
 
 /** What to say of each event of a process. */
-const makeTeller = () => {
+const makeTeller = (isTreeGone: boolean) => {
   const stdout = new Text("stdout")
   const stderr = new Text("stderr")
   return (event: ExecEvent): ReadonlyArray<ProcessEvent> => {
@@ -81,19 +82,23 @@ const makeTeller = () => {
       case "Gap":
         return [...stdout.rest, ...stderr.rest, { type: "gap", from: event.from, to: event.to }]
       case "Exited":
-        return [...stdout.rest, ...stderr.rest, exit(event)]
+        return [...stdout.rest, ...stderr.rest, exit(event, isTreeGone)]
     }
   }
 }
 
-/** Says all that a process does to its end: what its ring holds, then what comes. */
+/**
+ * Says all that a process does to its end: what its ring holds, then what comes. `isTreeGone` where nothing is left of its
+ * tree then.
+ */
 export const follow = (
   frames: Frames,
   process: DetachedProcess,
-  lag: "skip" | "block"
+  lag: "skip" | "block",
+  isTreeGone = false
 ): Effect.Effect<void, ExecError> =>
   Effect.suspend(() => {
-    const tell = makeTeller()
+    const tell = makeTeller(isTreeGone)
     return Stream.runForEach(process.events({ lag }), (event) =>
       Effect.forEach(tell(event), (message) => frames.say(message), { discard: true })
     )

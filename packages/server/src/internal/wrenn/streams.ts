@@ -47,12 +47,13 @@ export const start = Effect.fnUntraced(function* (
   if (Option.isNone(message)) {
     return yield* new WrongFrame({ problem: "first message must be type 'start' with a 'cmd' field" })
   }
-  const process = yield* exec.detach(toCommand(message.value), {
-    tag: yield* newTag("proc"),
-    lingering: message.value.lingering ?? "leave",
-    overflow: "block"
-  })
-  const told = Effect.as(follow(frames, process, "block"), "told" as const)
+  const { lingering = "leave" } = message.value
+  const options = { tag: yield* newTag("proc"), lingering, overflow: "block" } as const
+  const process = yield* exec.detach(toCommand(message.value), options)
+  const told = Effect.as(
+    follow(frames, process, "block", lingering === "kill" || lingering === "await"),
+    "told" as const
+  )
   const end = yield* Effect.raceFirst(told, stopped(frames)).pipe(
     Effect.onInterrupt(() => Effect.asVoid(Effect.forkDetach(readOn(process))))
   )

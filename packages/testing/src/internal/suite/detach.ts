@@ -400,7 +400,7 @@ export const finding: Chapter = (target) => {
         assert.deepStrictEqual(running.command.argv, command.argv)
         assert.notProperty(running, "status")
         assert.notInclude(JSON.stringify(running), "not-in-a-list")
-        assert.isAbove(running.startedAt.epochMilliseconds, 1_000_000)
+        assert.isAbove(running.startedAt?.epochMilliseconds ?? 0, 1_000_000)
         yield* process.kill({ signal: "SIGKILL" })
         yield* process.wait()
         assert.isUndefined((yield* exec.list()).find(({ id }) => id === process.id))
