@@ -123,8 +123,8 @@ export interface DockerClient {
   readonly getArchive: (id: string, path: string) => Stream.Stream<Uint8Array, ExecError>
   /** What there is at a path of the container; `undefined` when there is nothing of that name. */
   readonly stat: (id: string, path: string) => Effect.Effect<FileInfo | undefined, ExecError>
-  /** How often memory ran out in a container since a time in milliseconds. */
-  readonly oomCount: (id: string, since: number) => Effect.Effect<number, ExecError>
+  /** Whether memory ran out in a container since a time in milliseconds. Before it says no, it waits for a moment. */
+  readonly ranOutOfMemory: (id: string, since: number) => Effect.Effect<boolean, ExecError>
   readonly createExec: (id: string, body: Readonly<Record<string, unknown>>) => Effect.Effect<string, ExecError>
   readonly inspectExec: (exec: string) => Effect.Effect<ExecInfo, ExecError>
   /** The stream of an exec, which starts with it. */

@@ -9,6 +9,9 @@ import type { DockerClient } from "../DockerClient.ts"
 import * as Engine from "./engine.ts"
 import * as Info from "./info.ts"
 
+/** An engine may notice that memory ran out after we have learned of the death. */
+const noticeMillis = 250
+
 /** A client of the engine at this place, or where the environment says. */
 export const connect = (given: string | undefined, deadlineMillis: number): DockerClient => {
   const { ask, bytes, info, upgrade, url } = Engine.make(given, deadlineMillis)
@@ -84,21 +87,20 @@ export const connect = (given: string | undefined, deadlineMillis: number): Dock
           error.reason._tag === "SandboxNotFound" ? Effect.succeed(undefined) : Effect.fail(error)
         )
       ),
-    oomCount: (id, since) =>
-      Effect.map(
-        Stream.runCollect(
-          Info.lines(
-            bytes(id, (docker, abortSignal) =>
-              docker.getEvents({
-                since: since / 1000,
-                until: Date.now() / 1000,
-                filters: JSON.stringify({ container: [id], event: ["oom"] }),
-                abortSignal
-              } as Dockerode.GetEventsOptions)
-            )
-          )
-        ),
-        (events) => events.length
+    ranOutOfMemory: (id, since) =>
+      Info.lines(
+        bytes(id, (docker, abortSignal) =>
+          docker.getEvents({
+            since: since / 1000,
+            until: (Date.now() + noticeMillis) / 1000,
+            filters: JSON.stringify({ container: [id], event: ["oom"] }),
+            abortSignal
+          } as Dockerode.GetEventsOptions)
+        )
+      ).pipe(
+        Stream.take(1),
+        Stream.runCollect,
+        Effect.map((events) => events.length > 0)
       ),
     createExec: (id, body) =>
       Effect.map(

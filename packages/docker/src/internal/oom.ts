@@ -26,10 +26,10 @@ export const watch = (
       const judge = (status: ExitStatus): Effect.Effect<ExitStatus> => {
         if (known !== undefined) return Effect.succeed(known)
         if (status._tag !== "Signaled" || status.signal !== "SIGKILL" || killed) return Effect.succeed(status)
-        const count = Effect.orElseSucceed(client.oomCount(id, since), () => 0)
+        const ranOut = Effect.orElseSucceed(client.ranOutOfMemory(id, since), () => false)
         return deadline
-          .within(count, askMillis, () => Effect.succeed(0))
-          .pipe(Effect.map((count): ExitStatus => (known = count > 0 ? { ...status, cause: "oom" } : status)))
+          .within(ranOut, askMillis, () => Effect.succeed(false))
+          .pipe(Effect.map((ranOut): ExitStatus => (known = ranOut ? { ...status, cause: "oom" } : status)))
       }
       return {
         pid: running.pid,
