@@ -61,7 +61,7 @@ it.live(
 it.live("C23 those who share a connection get the same share of it", () =>
   Effect.gen(function* () {
     const exec = yield* Exec.Exec
-    const got = new Array<number>(20).fill(0)
+    const got = Array.from({ length: 20 }, () => 0)
     const follow = (index: number) =>
       Stream.runForEach(exec.stream(Command.make("cat", ["/dev/zero"]), { grace: 200 }), (event) =>
         Effect.sync(() => {

@@ -17,11 +17,13 @@ export const again = <A, E, R>(
   isWorthIt: (error: E) => boolean,
   left = times
 ): Effect.Effect<A, E, R> =>
-  Effect.catch(effect, (error) =>
-    left === 0 || !isWorthIt(error)
-      ? Effect.fail(error)
-      : Effect.andThen(
-          Host.sleep(Duration.millis(firstDelay * 2 ** (times - left))),
-          again(effect, isWorthIt, left - 1)
-        )
+  effect.pipe(
+    Effect.catch((error) =>
+      left === 0 || !isWorthIt(error)
+        ? Effect.fail(error)
+        : Effect.andThen(
+            Host.sleep(Duration.millis(firstDelay * 2 ** (times - left))),
+            again(effect, isWorthIt, left - 1)
+          )
+    )
   )
