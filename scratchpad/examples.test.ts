@@ -10,12 +10,28 @@ const examples = readdirSync(folder).filter((name) => /^\d\d_.*\.ts$/.test(name)
 
 const expected = (source: string): string => /\/\* prints\n([^]*)\*\/\n$/.exec(source)?.[1] ?? ""
 
+const run = async (program: string, ...args: ReadonlyArray<string>): Promise<string> =>
+  (await promisify(execFile)(program, args)).stdout
+
+const hasEngine = await run("docker", "version").then(
+  () => true,
+  () => false
+)
+
 describe.concurrent("scratchpad", () => {
   for (const name of examples) {
     it(`${name} prints what it says`, async () => {
       const file = join(folder, name)
-      const { stdout } = await promisify(execFile)(process.execPath, [file])
-      assert.strictEqual(stdout, expected(readFileSync(file, "utf8")))
+      assert.strictEqual(await run(process.execPath, file), expected(readFileSync(file, "utf8")))
     })
   }
+
+  it.skipIf(!hasEngine)("60_capsule.ts prints the same in a container", async () => {
+    const file = join(folder, "60_capsule.ts")
+    await run("sh", join(folder, "../packages/docker/test/images.sh"), "small")
+    assert.strictEqual(
+      await run(process.execPath, file, "effect-exec-test/busybox:1"),
+      expected(readFileSync(file, "utf8"))
+    )
+  })
 })

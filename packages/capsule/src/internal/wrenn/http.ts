@@ -36,6 +36,8 @@ export interface Request extends failure.Asked {
 
 /** The service, as one asks it. */
 export interface Http {
+  /** Gives whatever the answer is. */
+  readonly send: (request: Request) => Effect.Effect<HttpClientResponse, ExecError>
   /** Fails where the answer is no success. */
   readonly ask: (request: Request) => Effect.Effect<HttpClientResponse, ExecError>
   readonly json: <A, I>(request: Request, schema: Schema.Codec<A, I>) => Effect.Effect<A, ExecError>
@@ -43,7 +45,11 @@ export interface Http {
   readonly socket: (path: string) => Socket.Socket
 }
 
-const patience = Duration.seconds(30)
+const usual = Duration.seconds(30)
+
+/** What an answer has to say; nothing where that is no JSON. */
+export const bodyOf = (response: HttpClientResponse): Effect.Effect<unknown> =>
+  Effect.orElseSucceed(response.json, () => undefined)
 
 // Node's, Bun's and Deno's own take headers beside what browsers take; these take no API key over a WebSocket.
 const platformSocket: Socket.WebSocketConstructor["Service"] = (url, options) =>
@@ -58,32 +64,28 @@ export const make = Effect.fnUntraced(function* ({ apiKey, baseUrl }: Options): 
   const open = Option.getOrElse(yield* Effect.serviceOption(Socket.WebSocketConstructor), () => platformSocket)
   const base = `${baseUrl.replace(/^ws/i, "http").replace(/\/+$/, "")}/v1/capsules`
 
-  const ask: Http["ask"] = (asked) => {
-    const { body, method, path } = asked
+  const send: Http["send"] = ({ body, method, patience = usual, path }) => {
     const request = HttpClientRequest.make(method)(`${base}${path}`).pipe(
       apiKey === undefined ? (it) => it : HttpClientRequest.setHeader("X-API-Key", Redacted.value(apiKey)),
       body === undefined
         ? (it) => it
         : HttpClientRequest.setBody(HttpBody.isHttpBody(body) ? body : HttpBody.jsonUnsafe(body))
     )
-    const answer = client.execute(request).pipe(
-      Effect.mapError((error) => failure.unavailable(error.message)),
-      Effect.flatMap((response) =>
-        response.status < 400
-          ? Effect.succeed(response)
-          : Effect.flatMap(
-              Effect.orElseSucceed(response.json, () => undefined),
-              (body) => Effect.fail(failure.ofResponse(response.status, body, asked))
-            )
-      )
+    return Effect.raceFirst(
+      Effect.mapError(client.execute(request), (error) => failure.unavailable(error.message)),
+      Effect.flatMap(Host.sleep(patience), () => Effect.fail(failure.unavailable("it did not answer")))
     )
-    const late = Effect.flatMap(Host.sleep(asked.patience ?? patience), () =>
-      Effect.fail(failure.unavailable("it did not answer"))
-    )
-    return Effect.raceFirst(answer, late)
   }
 
+  const ask: Http["ask"] = (asked) =>
+    Effect.flatMap(send(asked), (response) =>
+      response.status < 400
+        ? Effect.succeed(response)
+        : Effect.flatMap(bodyOf(response), (body) => Effect.fail(failure.ofResponse(response.status, body, asked)))
+    )
+
   return {
+    send,
     ask,
     json: (request, schema) =>
       Effect.flatMap(ask(request), (response) =>
