@@ -138,9 +138,7 @@ export const make = (http: Http, capsule: string): Files => {
         `multipart/form-data; boundary=${boundary}`
       )
       const sent = ask("write", path, "stream/write", { body, patience: Duration.infinity })
-      yield* Effect.catch(Effect.asVoid(sent), (error): Effect.Effect<void, FileError | E> =>
-        Effect.fail(failure === undefined ? error : failure.error)
-      )
+      yield* Effect.mapError(Effect.asVoid(sent), (error) => failure?.error ?? error)
     })
   }
 }
