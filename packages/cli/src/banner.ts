@@ -6,8 +6,8 @@ import { styleText } from "node:util"
 /** What is told. */
 export interface Facts {
   readonly url: string
-  /** Where the token is. */
-  readonly file: string
+  /** Where the token is, if one is asked for. */
+  readonly file: string | undefined
   readonly on: string
   /** The names of the templates; without any it is one capsule that is served. */
   readonly templates: ReadonlyArray<string>
@@ -21,9 +21,9 @@ export const banner = ({ file, on, templates, url }: Facts): string => {
     styleText(format, text, { stream: process.stdout })
   const [template] = templates
   const what = template === undefined ? on : `capsules of ${templates.join(", ")}`
-  const place = `capsule:${url}`
+  const place = word(`capsule:${url.replace(/^ws\+unix:(.*):\/$/, "unix:$1")}`)
   const lines = [
-    `export EFFECT_EXEC_TOKEN_FILE=${word(file)}`,
+    ...(file === undefined ? [] : [`export EFFECT_EXEC_TOKEN_FILE=${word(file)}`]),
     ...(template === undefined
       ? [`export EFFECT_EXEC_ON=${place}`]
       : [`export EFFECT_EXEC_ON=$(effect-exec capsule create --on ${place} ${template})`]),

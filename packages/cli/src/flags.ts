@@ -133,6 +133,7 @@ export const serving = {
     ),
     Flag.withDefault(7777)
   ),
+  unix: text("unix", "PATH", "Listen on a Unix socket instead, which only this user may open").pipe(Flag.optional),
   tokenFile: text("token-file", "FILE", "What clients have to show; a new one unless given").pipe(Flag.optional),
   template: repeated("template", "NAME=PLACE", "What clients may make capsules of"),
   idleTimeout: quantity("idle-timeout", "DURATION", "End a capsule that nobody uses so long; 10m", Quantity.duration),

@@ -75,7 +75,7 @@ export const JsonEvent = Schema.Union([
     signal: Schema.optionalKey(Schema.String)
   }),
   /** `serve`: clients can connect. */
-  Schema.Struct({ type: Schema.Literal("serving"), url: Schema.String, tokenFile: Schema.String }),
+  Schema.Struct({ type: Schema.Literal("serving"), url: Schema.String, tokenFile: Schema.optionalKey(Schema.String) }),
   /** `capsule`: a capsule of a server. */
   Schema.Struct({
     type: Schema.Literal("capsule"),

@@ -40,11 +40,16 @@ const makeKey: Effect.Effect<Key, never, Scope.Scope> = Effect.acquireRelease(
   ({ file }) => Effect.sync(() => Fs.rmSync(Path.dirname(file), { recursive: true, force: true }))
 )
 
-const keyOf = (file: Option.Option<string>): Effect.Effect<Key, Failure, Scope.Scope> =>
-  Option.match(file, {
-    onNone: () => makeKey,
-    onSome: (file) => Effect.map(Token.read(file), (token) => ({ token, file: Path.resolve(file) }))
-  })
+// Who may open a Unix socket is this user already.
+const keyOf = (
+  file: Option.Option<string>,
+  unix: Option.Option<string>
+): Effect.Effect<Key | undefined, Failure, Scope.Scope> =>
+  Option.isSome(file)
+    ? Effect.map(Token.read(file.value), (token) => ({ token, file: Path.resolve(file.value) }))
+    : Option.isSome(unix)
+      ? Effect.undefined
+      : makeKey
 
 const templateOf = (text: string): Effect.Effect<readonly [name: string, layer: Layer.Layer<Exec>], Failure> => {
   const at = text.indexOf("=")
@@ -63,25 +68,29 @@ const serveOne = (options: CapsuleServer.Options, on: string) =>
 /** Serves until it is interrupted; then what runs there is ended, and it returns when that is gone. */
 export const serve = (flags: Flags.Serving): Effect.Effect<never, BrokenPipe | Failure> =>
   Effect.gen(function* () {
-    const { host, json, port } = flags
-    const { file, token } = yield* keyOf(flags.tokenFile)
-    const options = {
-      host,
-      port,
-      auth: token,
-      idleTimeout: Option.getOrUndefined(flags.idleTimeout)
-    }
     const templates = Object.fromEntries(yield* Effect.forEach(flags.template, templateOf))
     const names = Object.keys(templates)
     const on = Option.getOrElse(flags.on, () => "local")
     if (names.length > 0 && Option.isSome(flags.on)) {
       return yield* refuse("--on and --template exclude each other: a server has one capsule, or those that are made")
     }
+    if (names.length > 0 && Option.isSome(flags.unix)) {
+      return yield* refuse("--unix and --template exclude each other: capsules are made over HTTP, at a port")
+    }
+    const { json, port } = flags
+    const unix = Option.map(flags.unix, (path) => Path.resolve(path))
+    const key = yield* keyOf(flags.tokenFile, unix)
+    const options = {
+      host: Option.getOrElse(unix, () => flags.host),
+      port,
+      auth: key?.token,
+      idleTimeout: Option.getOrUndefined(flags.idleTimeout)
+    }
     const server = yield* (
       names.length > 0 ? CapsuleServer.make({ ...options, templates }) : serveOne(options, on)
     ).pipe(Effect.mapError(({ message }) => new Failure({ message })))
     yield* json
-      ? Follow.print([{ type: "serving", url: server.url, tokenFile: file }])
-      : write("stdout", banner({ url: server.url, file, on, templates: names }))
+      ? Follow.print([{ type: "serving", url: server.url, ...(key === undefined ? {} : { tokenFile: key.file }) }])
+      : write("stdout", banner({ url: server.url, file: key?.file, on, templates: names }))
     return yield* Effect.never
   }).pipe(Effect.scoped)

@@ -221,6 +221,29 @@ layer(LocalExec.layer, { excludeTestServices: true })("effect-exec --on capsule:
     })
   )
 
+  it.effect(
+    "a Unix socket is this user's alone; one that a killed server left is taken over, one that is used is not",
+    () =>
+      Effect.gen(function* () {
+        const socket = Path.join(yield* directory, "exec.sock")
+        const first = yield* serve("--unix", socket)
+        const env = { EFFECT_EXEC_ON: `capsule:unix:${socket}` }
+        assert.strictEqual(Fs.statSync(socket).mode & 0o777, 0o600)
+        assert.strictEqual((yield* texts(["run", "echo", "hi"], { env })).stdout, "hi\n")
+        const second = yield* texts(["serve", "--unix", socket])
+        assert.strictEqual(second.exitCode, 125)
+        assert.match(second.stderr, /Cannot listen on .*exec\.sock: a server listens there already/)
+        yield* first.child.signal("SIGKILL")
+        yield* finish(first.child)
+        assert.isTrue(Fs.existsSync(socket))
+        const third = yield* serve("--unix", socket)
+        assert.strictEqual((yield* texts(["run", "echo", "again"], { env })).stdout, "again\n")
+        yield* third.child.signal("SIGTERM")
+        yield* finish(third.child)
+        assert.isFalse(Fs.existsSync(socket))
+      })
+  )
+
   it.effect("nobody comes in without the token, and no message shows it", () =>
     Effect.gen(function* () {
       const folder = yield* directory

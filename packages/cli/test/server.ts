@@ -9,6 +9,6 @@ export const serve = (...flags: ReadonlyArray<string>) =>
     const child = yield* start(["serve", "--json", "--port", "0", ...flags])
     const [serving] = events(yield* readUntil(child, "\n"))
     assert.isTrue(serving?.type === "serving")
-    const { tokenFile, url } = serving as Extract<typeof serving, { type: "serving" }>
+    const { tokenFile = "", url } = serving as Extract<typeof serving, { type: "serving" }>
     return { child, url, tokenFile, env: { EFFECT_EXEC_ON: `capsule:${url}`, EFFECT_EXEC_TOKEN_FILE: tokenFile } }
   })

@@ -41,7 +41,7 @@ import * as auth from "./internal/auth.ts"
 import * as Capsules from "./internal/capsules.ts"
 import * as Entrance from "./internal/entrance.ts"
 import * as httpApp from "./internal/httpApp.ts"
-import { listen } from "./internal/listen.ts"
+import { listen, whereOf } from "./internal/listen.ts"
 import * as origins from "./internal/origins.ts"
 import type { Shared } from "./internal/sessions.ts"
 import * as telemetry from "./internal/telemetry.ts"
@@ -52,7 +52,10 @@ import * as Limits from "./Limits.ts"
 
 /** How to serve. */
 export interface Options {
-  /** The address to listen on; `127.0.0.1` by default. Any that others can reach needs `auth`. */
+  /**
+   * The address to listen on; `127.0.0.1` by default. Any that others can reach needs `auth`. Or the absolute path of a Unix
+   * socket, which this user alone may open, and which Node's clients reach with `ws`.
+   */
   readonly host?: string | undefined
   /** The port to listen on; by default one that is free. */
   readonly port?: number | undefined
@@ -91,6 +94,7 @@ export class CapsuleServer extends Context.Service<
     /** Where clients connect. */
     readonly url: string
     readonly host: string
+    /** 0 where it is a Unix socket, which has none. */
     readonly port: number
     /** How many clients have a session now, connected or expected back. */
     readonly sessions: Effect.Effect<number>
@@ -134,8 +138,10 @@ const serve = Effect.fnUntraced(function* (
   const { host = "127.0.0.1", port = 0 } = options
   const limits = { ...Limits.defaults, ...options.limits }
   const shared: Shared = { limits, instance: randomUUID(), sessions: 0 }
-  const http = yield* listen({ host, port }, options.tls, limits).pipe(
-    Effect.mapError((error) => problem("ListenFailed", `Cannot listen on ${host}, port ${port}: ${error}`))
+  const http = yield* listen(whereOf(host, port), options.tls, limits).pipe(
+    Effect.mapError((error) =>
+      problem("ListenFailed", `Cannot listen on ${host.startsWith("/") ? host : `${host}, port ${port}`}: ${error}`)
+    )
   )
   const sockets = yield* webSockets.make(limits)
   const idleTimeout = Option.getOrThrow(Duration.fromInput(options.idleTimeout ?? "10 minutes"))
@@ -158,9 +164,8 @@ const serve = Effect.fnUntraced(function* (
   const hold = conversation.make({ capsules, identify, limits, report })
   const converse: upgrades.Parts["converse"] = (guest) => run(hold(guest))
   http.on("upgrade", upgrades.make({ converse, enter, limits, origins: from, report, sockets }))
-  const address = http.address() as AddressInfo
-  const authority = address.family === "IPv6" ? `[${address.address}]` : address.address
-  const url = `${options.tls === undefined ? "ws" : "wss"}://${authority}:${address.port}`
+  const address = http.address() as AddressInfo | string
+  const url = urlOf(options.tls === undefined ? "ws" : "wss", address)
   yield* Effect.logDebug("Capsules are served").pipe(Effect.annotateLogs({ url, templates: Object.keys(templates) }))
   // Before all else: nobody is let in any more.
   yield* Effect.addFinalizer(() => {
@@ -170,10 +175,17 @@ const serve = Effect.fnUntraced(function* (
   return {
     url,
     host,
-    port: address.port,
+    port: typeof address === "string" ? 0 : address.port,
     sessions: Effect.sync(() => shared.sessions)
   }
 })
+
+// As `ws` takes the address of a Unix socket: the path of a request stands behind the last colon.
+const urlOf = (scheme: string, address: AddressInfo | string): string => {
+  if (typeof address === "string") return `${scheme}+unix:${address}:/`
+  const authority = address.family === "IPv6" ? `[${address.address}]` : address.address
+  return `${scheme}://${authority}:${address.port}`
+}
 
 const withContext = <R>(templates: Templates<R>, context: Context.Context<R>): Templates =>
   Object.fromEntries(

@@ -16,8 +16,13 @@ export interface Address {
 
 const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/
 
+// A Unix socket, as people write it and as `ws` does, which has the path of a request behind a second colon.
+const unixSocket = /^(?:ws\+)?unix:(\/[^:]*)(?::\/?(?:capsules\/)?([^/]*))?$/
+
 /** What `URL[/ID]` means. Without a scheme it is in clear on this machine, and encrypted to any other one. */
 export const address = (target: string): Effect.Effect<Address, Failure> => {
+  const unix = unixSocket.exec(target)
+  if (unix !== null) return Effect.succeed({ url: `ws+unix:${unix[1]}:`, id: unix[2] || undefined })
   const text = /^[a-z]+:\/\//i.test(target) ? target : `${local.test(target) ? "ws" : "wss"}://${target}`
   const url = URL.parse(text)
   if (url === null || !/^(ws|http)s?:$/.test(url.protocol) || url.search !== "" || url.hash !== "") {
@@ -42,7 +47,7 @@ export const server = (url: string, token: Token): Layer.Layer<CapsuleClient.Cap
 
 export const layer: PlaceModule["layer"] = (target, token) =>
   Effect.map(address(target), ({ id, url }) =>
-    CapsuleExec.layer({ url: id === undefined ? url : `${url}/capsules/${id}`, token }).pipe(
+    CapsuleExec.layer({ url: id === undefined ? `${url}/` : `${url}/capsules/${id}`, token }).pipe(
       Layer.provide(NodeWS.layerWebSocketConstructor)
     )
   )

@@ -2,12 +2,17 @@
  * The server of Node that listens: where, with which certificate, and how long strangers may take.
  */
 import * as Http from "node:http"
+import * as Fs from "node:fs"
 import * as Https from "node:https"
-import type { ListenOptions } from "node:net"
+import { connect, type ListenOptions, type Server } from "node:net"
 import type { SecureContextOptions } from "node:tls"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Limits } from "../Limits.ts"
+
+/** Where: an address and a port, or the path of a Unix socket in the place of an address. */
+export const whereOf = (host: string, port: number): ListenOptions =>
+  host.startsWith("/") ? { path: host } : { host, port }
 
 // How often Node looks for requests that take too long, in milliseconds.
 const lookEvery = 1_000
@@ -37,10 +42,12 @@ export const listen = (
             : Https.createServer({ ...options, ...tls, handshakeTimeout: limits.greeting })
         server.maxConnections = limits.connections + spare
         server.once("error", failed)
-        server.listen(where, () => {
+        server.once("listening", () => {
           server.off("error", failed)
           resume(Effect.succeed(server))
         })
+        if (where.path === undefined) server.listen(where)
+        else listenAt(server, where.path)
       } catch (error) {
         // A key or certificate that is none.
         failed(error)
@@ -52,3 +59,24 @@ export const listen = (
         server.closeAllConnections()
       })
   )
+
+// For this user alone from its first moment on. One that nobody listens at was left behind by a server that was killed.
+const listenAt = (server: Server, path: string): void => {
+  const begin = () => {
+    const before = process.umask(0o177)
+    try {
+      server.listen(path)
+    } finally {
+      process.umask(before)
+    }
+  }
+  const probe = connect(path)
+  probe.once("connect", () => {
+    probe.destroy()
+    server.emit("error", new Error("a server listens there already"))
+  })
+  probe.once("error", ({ code }: NodeJS.ErrnoException) => {
+    if (code === "ECONNREFUSED") Fs.rmSync(path, { force: true })
+    begin()
+  })
+}

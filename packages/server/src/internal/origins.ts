@@ -14,7 +14,7 @@ export interface Origins {
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
 
 /** Whether only this machine reaches it. */
-export const isLoopback = (host: string): boolean => /^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(host)
+export const isLoopback = (host: string): boolean => /^(127\.\d+\.\d+\.\d+|::1|localhost|\/.*)$/.test(host)
 
 /**
  * Browsers say the Origin of a page with every request that does something, and with every WebSocket; it has to be one of
