@@ -65,7 +65,7 @@ export interface Chunks {
 /** Which starts a fault is for. All that is said has to hold; without anything it is for every one. */
 export interface Occasion {
   /** Commands that match. */
-  readonly command?: Matcher
+  readonly command?: Matcher<unknown>
   /** The nth of these, counted from 1. */
   readonly nth?: number
   /** How probable it is, from 0 to 1. */

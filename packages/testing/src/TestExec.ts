@@ -79,9 +79,13 @@ export class TestExec extends Context.Service<
      * whoever runs it, with what was expected and which of that is nearest. An expected command may start in any
      * directory, as any user.
      */
-    readonly expect: <A>(command: Matcher<A>, reply: Reply<A>, options?: ExpectOptions) => Effect.Effect<void>
+    readonly expect: <A = Command["argv"]>(
+      command: Matcher<A>,
+      reply: Reply<A>,
+      options?: ExpectOptions
+    ) => Effect.Effect<void>
     /** Expects a command once, and gives its process into the hands of the test. */
-    readonly drive: (command: Matcher) => Effect.Effect<TestProcess>
+    readonly drive: (command: Matcher<unknown>) => Effect.Effect<TestProcess>
     /** The commands that were run so far, in order, whatever became of them. */
     readonly calls: Effect.Effect<ReadonlyArray<Command>>
     /** Dies with what is missing, or was unexpected. The end of the layer's scope does so too, unless it fails anyway. */
@@ -90,11 +94,11 @@ export class TestExec extends Context.Service<
 >()("@effect-exec/testing/TestExec") {}
 
 /** `expect` of the service in the context. */
-export const expect = <A>(command: Matcher<A>, reply: Reply<A>, options?: ExpectOptions) =>
+export const expect = <A = Command["argv"]>(command: Matcher<A>, reply: Reply<A>, options?: ExpectOptions) =>
   TestExec.use((test) => test.expect(command, reply, options))
 
 /** `drive` of the service in the context. */
-export const drive = (command: Matcher) => TestExec.use((test) => test.drive(command))
+export const drive = (command: Matcher<unknown>) => TestExec.use((test) => test.drive(command))
 
 /** `calls` of the service in the context. */
 export const calls: Effect.Effect<ReadonlyArray<Command>, never, TestExec> = TestExec.use((test) => test.calls)

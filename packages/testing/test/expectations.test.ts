@@ -154,7 +154,7 @@ Run before:
     ["a word that is missing", ["rm", "-rf", "a b"], ["rm", "-rf"], "rm -rf 'a b': 'a b' is missing at its end"],
     ["a word too much", ["ls"], ["ls", "-l"], "ls: -l is too much at its end"],
     ["a program that is spelled like it", "python3", ["python"], "python3 …: argv[0] is python instead of python3"],
-    ["what a Schema misses", Seq, ["seq", "many"], "at [1]"],
+    ["what a Schema misses", Seq, ["seq", "many"], "seq <Number>: Expected a finite number\n  at [1]"],
     ["the name of a function", isBuild, ["bulid"], "what isBuild accepts: it said no"]
   ] as const
 

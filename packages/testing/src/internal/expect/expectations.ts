@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import type { Command } from "effect-exec/Command"
 import * as ExecError from "effect-exec/ExecError"
 import type { Matcher } from "../../Matcher.ts"
@@ -112,7 +113,7 @@ const describe = ({ count, matcher, max, min }: Expected): string => {
 }
 
 const title = (matcher: Matcher<unknown>): string => {
-  if (Schema.isSchema(matcher)) return `what decodes as ${String(matcher.ast)}`
+  if (Schema.isSchema(matcher)) return ofSchema(matcher.ast)
   switch (typeof matcher) {
     case "string":
       return `${show([matcher])} …`
@@ -121,6 +122,17 @@ const title = (matcher: Matcher<unknown>): string => {
     default:
       return show(matcher as ReadonlyArray<string>)
   }
+}
+
+// By its name where it has one, else word by word: `seq <Number> …`.
+const ofSchema = (ast: SchemaAST.AST): string => {
+  const name = ast.annotations?.["title"] ?? ast.annotations?.["identifier"]
+  if (typeof name === "string") return name
+  if (!SchemaAST.isArrays(ast)) return "what a Schema decodes"
+  const words = ast.elements.map((word) =>
+    SchemaAST.isLiteral(word) ? show([String(word.literal)]) : `<${word._tag}>`
+  )
+  return [...words, ...(ast.rest.length > 0 ? ["…"] : [])].join(" ")
 }
 
 // How near an expectation is to a command, and what keeps it from being meant.

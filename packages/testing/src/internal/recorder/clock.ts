@@ -22,7 +22,7 @@ export class ProcessClock implements Clock.Clock {
 
   constructor(real: Clock.Clock) {
     this.real = real
-    this.startedAt = real.currentTimeMillisUnsafe()
+    this.startedAt = Math.floor(real.currentTimeMillisUnsafe())
   }
 
   /** Begins, at so many milliseconds since 1970. */

@@ -95,8 +95,10 @@ export class Session {
     return Effect.flatMap(Clock.Clock, (real) => {
       // With an id of the caller's own it may be that nothing is to be started.
       const recording = options.id === undefined ? this.tapes.claim(prepared.request) : undefined
+      const known = recording ?? this.tapes.next(prepared.request)
       const take: Take = { real, clock: new ProcessClock(real), recording, draft: undefined, isStarted: false }
-      const { id = prepared.request.id, tag = undefined } = recording?.start ?? {}
+      const id = recording?.start.id ?? prepared.request.id
+      const tag = known?.start.tag
       return start(
         { ...prepared, request: { ...prepared.request, id } },
         options.tag === undefined && tag !== undefined ? { ...options, tag } : options
@@ -138,7 +140,7 @@ export class Session {
 
   private record(backend: Backend, request: SpawnRequest, take: Take) {
     const { clock, real } = take
-    const startedAt = real.currentTimeMillisUnsafe()
+    const startedAt = Math.floor(real.currentTimeMillisUnsafe())
     const draft: Draft = { start: { ...keyOf(request), id: request.id, startedAt }, entries: [] }
     take.draft = draft
     this.recordings.push(draft)
@@ -162,7 +164,9 @@ export class Session {
     const left = this.tapes.left.length
     if (this.real === undefined) {
       const { problem } = this.tapes
-      if (Exit.isSuccess(exit) && problem !== undefined) return Effect.die(problem)
+      // Of a session that failed it is known why.
+      if (Exit.isFailure(exit)) return Effect.void
+      if (problem !== undefined) return Effect.die(problem)
       return left === 0 ? Effect.void : Effect.logWarning(`${left} recordings of ${this.path} were not run`)
     }
     if (Exit.isFailure(exit)) {

@@ -60,12 +60,17 @@ export class Tapes {
   }
 
   /** The next recording of this command, if there is one left. */
-  claim(request: SpawnRequest): Recording | undefined {
+  next(request: SpawnRequest): Recording | undefined {
     const key = this.hidden(request)
-    const index = this.unused.findIndex(({ start }) => start.run.length === key.run.length && isSame(start, key))
-    if (index === -1) return undefined
-    const [recording] = this.unused.splice(index, 1)
-    this.used.push(recording!)
+    return this.unused.find(({ start }) => isSame(start, key))
+  }
+
+  /** The same, taken: nobody else gets it. */
+  claim(request: SpawnRequest): Recording | undefined {
+    const recording = this.next(request)
+    if (recording === undefined) return undefined
+    this.unused.splice(this.unused.indexOf(recording), 1)
+    this.used.push(recording)
     return recording
   }
 
