@@ -37,7 +37,11 @@ export const interrupting = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Ef
       fiber.interruptUnsafe(fiber.id)
     }
     for (const signal of Object.keys(numbers) as ReadonlyArray<EndingSignal>) {
-      process.on(signal, () => react((last = signal)))
+      process.on(signal, () => {
+        // A terminal that is closed sends it twice, itself and by its shell: nobody insists.
+        if (signal === "SIGHUP" && last === signal) return
+        react((last = signal))
+      })
     }
     return Fiber.await(fiber)
   })
