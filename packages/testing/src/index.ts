@@ -1,4 +1,4 @@
-/** Test programs that run commands: an in-memory `Exec`, and the suite that every backend passes. */
+/** Test programs that run commands: scripted, faulty and recorded ones, and the suite that every backend passes. */
 export * as Cassette from "./Cassette.ts"
 export * as ExecConformance from "./ExecConformance.ts"
 export * as FaultyExec from "./FaultyExec.ts"

@@ -168,7 +168,11 @@ describe("ExecConformance", () => {
             ({ backend, test }) => fails(backend.layer, test),
             { concurrency }
           )
-        const found = [...(yield* run(false, 60)), ...(yield* run(true, 3))]
+        const first = [...(yield* run(false, 60)), ...(yield* run(true, 3))]
+        // Where sixty share a thread, one is late now and then: what nobody expected is looked at again, alone.
+        const found = yield* Effect.filter(first, ({ backend, test }) =>
+          backend.caughtBy.includes(test) ? Effect.succeed(true) : fails(backend.layer, test)
+        )
         for (const backend of backends) {
           const tests = found.filter((it) => it.backend === backend).map(({ test }) => test)
           failed.set(

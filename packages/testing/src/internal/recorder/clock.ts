@@ -18,11 +18,12 @@ export class ProcessClock implements Clock.Clock {
   private startedAt: number
   private elapsed = 0
   private readonly sleeping = new Set<{ readonly until: number; readonly latch: Latch.Latch }>()
-  private readonly real: Clock.Clock
+  readonly real: Clock.Clock
 
-  constructor(real: Clock.Clock) {
-    this.real = real
-    this.startedAt = Math.floor(real.currentTimeMillisUnsafe())
+  constructor(clock: Clock.Clock) {
+    // Within the time of another process, real time is still what that one goes by.
+    this.real = clock instanceof ProcessClock ? clock.real : clock
+    this.startedAt = Math.floor(this.real.currentTimeMillisUnsafe())
   }
 
   /** Begins, at so many milliseconds since 1970. */

@@ -23,11 +23,11 @@ export const outlives = ({ lingering }: Start): boolean => lingering === "drain"
 
 /** A process that is watched. What becomes known of it goes into the draft, and moves its clock. */
 export const watch = (running: Running, draft: Draft, clock: ProcessClock, real: Clock.Clock): Running => {
-  const startedAt = real.currentTimeNanosUnsafe()
+  const startedAt = real.monotonicTimeNanosUnsafe()
   let hasExited = false
   const once = new Set<string>()
   const note = (happening: Happening): void => {
-    const at = Number(real.currentTimeNanosUnsafe() - startedAt) / 1e6
+    const at = Number(real.monotonicTimeNanosUnsafe() - startedAt) / 1e6
     draft.entries.push({ at, ...happening } as Entry)
     clock.advance(at)
   }

@@ -19,9 +19,8 @@ import { keyOf, Tapes } from "./tapes.ts"
 
 /** One start, on its way from the host to the backend and back. */
 interface Take {
-  readonly real: Clock.Clock
   readonly clock: ProcessClock
-  recording: Recording | undefined
+  readonly recording: Recording | undefined
   draft: Draft | undefined
   isStarted: boolean
 }
@@ -92,11 +91,11 @@ export class Session {
     options: O,
     start: (prepared: Prepared, options: O) => Effect.Effect<P, E, R>
   ): Effect.Effect<P, E, R> {
-    return Effect.flatMap(Clock.Clock, (real) => {
+    return Effect.flatMap(Clock.Clock, (clock) => {
       // With an id of the caller's own it may be that nothing is to be started.
       const recording = options.id === undefined ? this.tapes.claim(prepared.request) : undefined
       const known = recording ?? this.tapes.next(prepared.request)
-      const take: Take = { real, clock: new ProcessClock(real), recording, draft: undefined, isStarted: false }
+      const take: Take = { clock: new ProcessClock(clock), recording, draft: undefined, isStarted: false }
       const id = recording?.start.id ?? prepared.request.id
       const tag = known?.start.tag
       return start(
@@ -129,17 +128,18 @@ export class Session {
     })
   }
 
-  private replay(recording: Recording, { clock, real }: Take) {
+  private replay(recording: Recording, { clock }: Take) {
     this.recordings.push(recording)
     clock.start(recording.start.startedAt)
     const { failed } = recording.start
     return failed === undefined
-      ? play(recording, clock, this.pace === "recorded" ? real : undefined)
+      ? play(recording, clock, this.pace === "recorded" ? clock.real : undefined)
       : Effect.fail(ExecError.make(failed))
   }
 
   private record(backend: Backend, request: SpawnRequest, take: Take) {
-    const { clock, real } = take
+    const { clock } = take
+    const { real } = clock
     const startedAt = Math.floor(real.currentTimeMillisUnsafe())
     const draft: Draft = { start: { ...keyOf(request), id: request.id, startedAt }, entries: [] }
     take.draft = draft
