@@ -6,11 +6,12 @@ import * as Layer from "effect/Layer"
 import { assert, it } from "@effect/vitest"
 import { TestClock } from "effect/testing"
 import { Command, Exec, ExecError, ExecPool } from "effect-exec"
+import type { ProcessIO } from "../src/Program.ts"
 import * as TestExec from "../src/TestExec.ts"
 
 /** Sandboxes that number themselves, and how many there are. */
 const sandboxes = () => {
-  const seen = { made: 0, open: 0, failing: false }
+  const seen = { made: 0, reached: 0, open: 0, failing: false }
   const layer = Layer.unwrap(
     Effect.gen(function* () {
       if (seen.failing) {
@@ -21,7 +22,20 @@ const sandboxes = () => {
         Effect.sync(() => void seen.open++),
         () => Effect.sync(() => void seen.open--)
       )
-      return TestExec.layer({ programs: { number: (io) => io.stdout(String(number)), hang: () => Effect.never } })
+      const reach = Layer.effect(
+        Exec.Exec,
+        Effect.map(Exec.Exec, (exec) =>
+          Exec.Exec.of({
+            ...exec,
+            capabilities: Effect.andThen(
+              Effect.sync(() => void seen.reached++),
+              exec.capabilities
+            )
+          })
+        )
+      )
+      const programs = { number: (io: ProcessIO) => io.stdout(String(number)), hang: () => Effect.never }
+      return Layer.provide(reach, TestExec.layer({ programs }))
     })
   )
   return { seen, layer }
@@ -36,7 +50,7 @@ it.effect("sandboxes are made before anybody asks, and each is used once", () =>
       Effect.gen(function* () {
         const pool = yield* ExecPool.make(layer, { size: 2 })
         yield* TestClock.adjust("1 second")
-        assert.strictEqual(seen.made, 2)
+        assert.deepStrictEqual([seen.made, seen.reached], [2, 2], "made, and started")
         const used = yield* Effect.forEach([1, 2, 3, 4], () =>
           Effect.provide(
             Effect.gen(function* () {
