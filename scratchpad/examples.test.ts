@@ -34,4 +34,11 @@ describe.concurrent("scratchpad", () => {
       expected(readFileSync(file, "utf8"))
     )
   })
+
+  it.skipIf(!hasEngine)("80_anywhere.ts does the same in a container", async () => {
+    const file = join(folder, "80_anywhere.ts")
+    await run("sh", join(folder, "../packages/docker/test/images.sh"), "small")
+    const once = "apple: 2\ncount.sh result.txt words.txt\n"
+    assert.strictEqual(await run(process.execPath, file, "effect-exec-test/busybox:1"), once.repeat(3))
+  })
 })

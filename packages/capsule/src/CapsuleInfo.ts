@@ -1,9 +1,8 @@
 /**
  * What a server tells of a capsule over HTTP, and is told to make one, as PROTOCOL.md has it.
  */
-import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import * as Transformation from "effect/SchemaTransformation"
+import { Millis } from "./Wire.ts"
 
 /** What a server tells of a capsule. */
 export const CapsuleInfo = Schema.Struct({
@@ -16,20 +15,6 @@ export const CapsuleInfo = Schema.Struct({
 })
 /** What a server tells of a capsule. */
 export type CapsuleInfo = typeof CapsuleInfo.Type
-
-/** Milliseconds, or `"Infinity"`. */
-const Millis = Schema.Union([
-  Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
-  Schema.Literal("Infinity")
-]).pipe(
-  Schema.decodeTo(
-    Schema.Duration,
-    Transformation.transform({
-      decode: (millis) => (millis === "Infinity" ? Duration.infinity : Duration.millis(millis)),
-      encode: (duration) => (Duration.isFinite(duration) ? Duration.toMillis(duration) : ("Infinity" as const))
-    })
-  )
-)
 
 /** What a server is told to make a capsule. */
 export const CreateCapsule = Schema.Struct({

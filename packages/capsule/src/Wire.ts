@@ -49,7 +49,7 @@ const Channel = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxChan
 const AnyChannel = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 0xffff_ffff }))
 
 /** A duration as milliseconds, or `"Infinity"`. Finite ones are bounded, or their nanoseconds might not be. */
-const Millis = Schema.Union([
+export const Millis = Schema.Union([
   Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
   Schema.Literal("Infinity")
 ]).pipe(

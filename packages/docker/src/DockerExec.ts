@@ -25,7 +25,7 @@
  *   what they leave is found by a variable of their environment, `EFFECT_EXEC_AGENT`. One that kills the agent together
  *   with its supervisors *and* has another environment escapes.
  *
- * Tested on Linux with an engine of version 20.10. Not tested: Docker Desktop, rootless, Podman, Windows containers.
+ * Tested on Linux with engines of versions 20.10 and 26.1. Not tested: Docker Desktop, rootless, Podman, Windows containers.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
