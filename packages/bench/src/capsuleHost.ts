@@ -5,7 +5,6 @@
 import { spawn } from "node:child_process"
 import { CapsuleServer } from "@effect-exec/server"
 import { LocalExec } from "@effect-exec/local"
-import * as FaultProxy from "@effect-exec/testing/FaultProxy"
 import * as Effect from "effect/Effect"
 import { type WebSocket, WebSocketServer } from "ws"
 import { env } from "./driver.ts"
@@ -45,13 +44,7 @@ const raw = Effect.callback<number>((resume) => {
 const program = Effect.gen(function* () {
   const rawPort = yield* raw
   const { port } = yield* CapsuleServer.make()
-  // A path of 100 MB/s and 50 ms.
-  const far = { delay: "25 millis", rate: 100e6 } as const
-  const farRaw = yield* FaultProxy.make({ target: { port: rawPort }, conditions: far })
-  const farCapsule = yield* FaultProxy.make({ target: { port }, conditions: far })
-  process.stdout.write(
-    `${JSON.stringify({ raw: rawPort, capsule: port, farRaw: farRaw.port, farCapsule: farCapsule.port })}\n`
-  )
+  process.stdout.write(`${JSON.stringify({ raw: rawPort, capsule: port })}\n`)
   yield* Effect.callback<void>((resume) => {
     process.stdin.on("end", () => resume(Effect.void)).resume()
   })

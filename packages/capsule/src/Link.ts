@@ -21,7 +21,6 @@ interface Sent {
   /** Bytes that keeping it takes. */
   readonly kept: number
   sentAt: number
-  inFlight: number
 }
 
 interface Waiting {
@@ -115,7 +114,7 @@ export class Link {
     const kept = frame.length
     this.kept += kept
     const isNow = this.connection !== undefined
-    const message = { frame, data, kept, sentAt: isNow ? web.performance.now() : -Infinity, inFlight: this.inFlight }
+    const message = { frame, data, kept, sentAt: isNow ? web.performance.now() : -Infinity }
     this.sent.push(message)
     if (this.connection === undefined) return
     this.given = this.saidCount
@@ -239,11 +238,11 @@ export class Link {
     if (isTimed && last!.sentAt > 0) {
       const isLimiting = this.limitedAt >= last!.sentAt || this.nextWaiting < this.waiting.length
       const now = web.performance.now()
-      this.window.acknowledged(before - this.inFlight, last!.sentAt, now, last!.inFlight, isLimiting)
+      this.window.acknowledged(before - this.inFlight, last!.sentAt, now, isLimiting)
     }
     this.sendWaiting()
     return undefined
   }
 }
 
-const none: Sent = { frame: "", data: 0, kept: 0, sentAt: 0, inFlight: 0 }
+const none: Sent = { frame: "", data: 0, kept: 0, sentAt: 0 }

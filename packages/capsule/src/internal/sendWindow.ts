@@ -31,7 +31,6 @@ export class SendWindow {
   private acked = 0
   private wasLimiting = false
   private roundShortest = Infinity
-  private roundInFlight = 0
 
   /** A new socket may take another path. What the last one could carry is still the best guess. */
   restart(): void {
@@ -43,18 +42,15 @@ export class SendWindow {
   }
 
   /**
-   * Bytes were acknowledged: `sentAt` the last of them went out, when `inFlight` bytes were under way. `isLimiting` says
-   * that data waited for this window meanwhile; else nothing can be learnt about its size.
+   * Bytes were acknowledged: `sentAt` the last of them went out. `isLimiting` says that data waited for this window
+   * meanwhile; else nothing can be learnt about its size.
    */
-  acknowledged(bytes: number, sentAt: number, now: number, inFlight: number, isLimiting: boolean): void {
+  acknowledged(bytes: number, sentAt: number, now: number, isLimiting: boolean): void {
     const roundTrip = now - sentAt
     if (roundTrip < this.shortest) this.shortest = roundTrip
     // The shortest of a round is what its queue made of it; longer ones were late for other reasons: a busy machine, a
     // garbage collection.
-    if (roundTrip < this.roundShortest) {
-      this.roundShortest = roundTrip
-      this.roundInFlight = inFlight
-    }
+    if (roundTrip < this.roundShortest) this.roundShortest = roundTrip
     this.acked += bytes
     this.wasLimiting ||= isLimiting
     if (sentAt < this.startedAt) return
@@ -67,8 +63,8 @@ export class SendWindow {
     if (this.roundShortest > longest) {
       this.isProbing = false
       this.calm = 0
-      const fitting = (this.roundInFlight * longest) / this.roundShortest
-      this.size = Math.max(smallest, this.size / 2, Math.min(this.size, fitting))
+      // What this round had under way took that long; so much less takes as long as it may.
+      this.size = Math.max(smallest, this.size / 2, (this.size * longest) / this.roundShortest)
       return
     }
     this.calm = this.roundShortest < this.shortest + allowance / 4 ? this.calm + 1 : 0
@@ -81,6 +77,5 @@ export class SendWindow {
     this.acked = 0
     this.wasLimiting = false
     this.roundShortest = Infinity
-    this.roundInFlight = 0
   }
 }
