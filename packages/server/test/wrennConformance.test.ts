@@ -16,6 +16,7 @@ const served = Layer.unwrap(
 const skipped = new Map([
   // Its word for the end of a process is also the one for the end of its output.
   ["C15 lingering drain lets children live, with their output open, until the scope closes", "the exit comes last"],
+  ["C35 wait gives the result with the real duration, as often as one asks", "the exit comes last, and times the tree"],
   ["C42 scope process reaches the process alone", "the exit comes last, and it awaits the tree"],
   // Nothing does here: the server ends trees exactly, which the API does not promise.
   ["C15 what escaped and holds the output ends the drain, and the end says incomplete", "nothing escapes the server"]
