@@ -29,13 +29,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { Command } from "./Command.ts"
 import { Exec } from "./Exec.ts"
 import type { ExitStatus } from "./ExitStatus.ts"
-import { owned, starting } from "./internal/around.ts"
+import { attempt, owned, starting } from "./internal/around.ts"
 import * as deadline from "./internal/deadline.ts"
 import * as ProcessId from "./ProcessId.ts"
 import { type ProcessInfo, publicCommand } from "./ProcessInfo.ts"
@@ -115,8 +115,9 @@ export const make = Effect.fnUntraced(function* (
   // Bounded all the same: each command takes the room of its two entries before the first.
   const queue = yield* Queue.unbounded<Entry, Cause.Done>()
   const room = Semaphore.makeUnsafe(2 * capacity)
-  const layer = yield* Effect.scope
   yield* Effect.addFinalizer(() => Queue.end(queue))
+  // In parallel: they may be many, and each waits a moment for what became of its process.
+  const detached = yield* Effect.flatMap(Effect.scope, (layer) => Scope.fork(layer, "parallel"))
 
   const open = (verb: Verb, id: ProcessId.ProcessId, command: Command) =>
     Effect.uninterruptibleMask((restore) =>
@@ -163,9 +164,9 @@ export const make = Effect.fnUntraced(function* (
       const process = yield* exec.spawn(command, { ...options, id: entry.id })
       entry.status = process.wait
       return process
-    }),
+    }, attempt),
     detach: (command, options) =>
-      owned(layer)(
+      owned(detached)(
         Effect.gen(function* () {
           const entry = yield* logged("detach", command, options?.id)
           const process = yield* exec.detach(command, { ...options, id: entry.id })

@@ -27,17 +27,16 @@ import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as ExecutionPlan from "effect/ExecutionPlan"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { Command } from "./Command.ts"
 import { Exec } from "./Exec.ts"
 import * as ExecError from "./ExecError.ts"
-import { around, starting } from "./internal/around.ts"
+import { around, attempt, starting } from "./internal/around.ts"
 
 /** Changes the `Exec` of a layer; what else that gives stays. */
 export type Transform = <A, E, R>(self: Layer.Layer<A | Exec, E, R>) => Layer.Layer<A | Exec, E, R>
@@ -137,8 +136,8 @@ export const retry = (schedule: Schedule.Schedule<unknown> = patience): Transfor
       starting(exec, {
         run: (command, options) => again(exec.run(command, options)),
         // What can be tried again fails before the first event.
-        stream: (command, options) => Stream.unwrap(again(begun(exec.stream(command, options)))),
-        spawn: (command, options) => again(exec.spawn(command, options)),
+        stream: (command, options) => Stream.unwrap(again(attempt(begun(exec.stream(command, options))))),
+        spawn: (command, options) => again(attempt(exec.spawn(command, options))),
         detach: (command, options) => again(exec.detach(command, options))
       })
     )
@@ -146,21 +145,12 @@ export const retry = (schedule: Schedule.Schedule<unknown> = patience): Transfor
 
 const isRetryable = (error: unknown): boolean => ExecError.isExecError(error) && error.isRetryable
 
-// Runs a stream as far as its first element. What it holds is the scope's, and of a failed attempt nothing is left.
+// Runs a stream as far as its first element.
 const begun = <A, E, R>(stream: Stream.Stream<A, E, R>): Effect.Effect<Stream.Stream<A, E>, E, R | Scope.Scope> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.flatMap(Effect.scope, Scope.fork), (scope) =>
-      restore(
-        Scope.provide(
-          Effect.flatMap(Stream.toPull(stream), (pull) =>
-            pull.pipe(
-              Effect.map((first) => Stream.concat(Stream.fromArray(first), Stream.fromPull(Effect.succeed(pull)))),
-              Pull.catchDone(() => Effect.succeed(Stream.empty))
-            )
-          ),
-          scope
-        )
-      ).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))))
+  Effect.flatMap(Stream.toPull(stream), (pull) =>
+    pull.pipe(
+      Effect.map((first) => Stream.concat(Stream.fromArray(first), Stream.fromPull(Effect.succeed(pull)))),
+      Pull.catchDone(() => Effect.succeed(Stream.empty))
     )
   )
 
@@ -187,15 +177,11 @@ export const fallback = <E, R>(
   )
 
 const reached = <E, R>(layer: Layer.Layer<Exec, E, R>) =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.flatMap(Effect.scope, Scope.fork), (scope) =>
-      restore(
-        Effect.flatMap(Layer.buildWithScope(layer, scope), (context) => {
-          const exec = Context.get(context, Exec)
-          return Effect.as(exec.capabilities, exec)
-        })
-      ).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))))
-    )
+  attempt(
+    Effect.flatMap(Layer.build(layer), (context) => {
+      const exec = Context.get(context, Exec)
+      return Effect.as(exec.capabilities, exec)
+    })
   )
 
 /**

@@ -69,6 +69,13 @@ it.effect("a start that failed, an interruption, a closed scope and an early end
   }).pipe(Effect.provide(layer))
 )
 
+it.effect("a start that failed has ended at once, not with the scope that it was tried in", () =>
+  Effect.gen(function* () {
+    yield* Effect.flip(Exec.spawn(Command.make("nothing")))
+    assert.deepStrictEqual((yield* read(2)).map(line), ["spawn nothing", "Failed"])
+  }).pipe(Effect.scoped, Effect.provide(layer))
+)
+
 it.effect("it has arguments, and no environment", () =>
   Effect.gen(function* () {
     yield* Exec.run(Command.make("three", ["a"], { env: { SECRET: Redacted.make("hush"), PLAIN: "loud" } }))
@@ -123,6 +130,19 @@ it.effect("it ends with the layer, after the ends of all commands", () =>
     yield* TestClock.adjust("1 second")
     yield* Scope.close(scope, Exit.void)
     assert.deepStrictEqual((yield* Fiber.join(reading)).map(line), ["detach hang", "Interrupted"])
+  })
+)
+
+it.effect("closing the layer does not wait for one detached process after the other", () =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(layer, scope)
+    yield* Effect.forEach(Array.from({ length: 20 }), () => Exec.detach(Command.make("hang"))).pipe(
+      Effect.provideContext(context)
+    )
+    const before = performance.now()
+    yield* Scope.close(scope, Exit.void)
+    assert.isBelow(performance.now() - before, 2000)
   })
 )
 

@@ -5,6 +5,7 @@ import * as ExecutionPlan from "effect/ExecutionPlan"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -110,6 +111,31 @@ it.effect("what else the layer gives stays", () =>
   }).pipe(Effect.provide(layer.pipe(ExecLayer.prefix("nice"))))
 )
 
+const unavailable = ExecError.make(new ExecError.BackendUnavailable({ backend: "test", hint: "Wait." }))
+const lost = ExecError.make(new ExecError.ConnectionLost({ started: true }))
+
+/** Fails the first starts, then does what `layer` does; counts all of them. */
+const failing = (times: number, error: ExecError.ExecError) => {
+  const starts = { count: 0 }
+  const refuse = Effect.suspend(() => (starts.count++ < times ? Effect.fail(error) : Effect.void))
+  return {
+    starts,
+    layer: Layer.effect(
+      Exec.Exec,
+      Effect.map(Exec.Exec, (exec) =>
+        Exec.Exec.of({
+          ...exec,
+          run: (...args) => Effect.andThen(refuse, exec.run(...args)),
+          stream: (...args) => Stream.unwrap(Effect.as(refuse, exec.stream(...args))),
+          spawn: (...args) => Effect.andThen(refuse, exec.spawn(...args)),
+          detach: (...args) => Effect.andThen(refuse, exec.detach(...args)),
+          capabilities: Effect.andThen(refuse, exec.capabilities)
+        })
+      )
+    ).pipe(Layer.provide(layer))
+  }
+}
+
 /** Programs that count themselves, and wait until they are let go. */
 const counting = Effect.gen(function* () {
   const gate = yield* Deferred.make<void>()
@@ -175,36 +201,28 @@ it.effect(
     }).pipe(Effect.provide(layer.pipe(ExecLayer.limit(1))))
 )
 
+it.effect("a start that failed in a scope that goes on gives its turn back at once, also to a retry", () =>
+  Effect.gen(function* () {
+    const exec = yield* Exec.Exec
+    yield* Effect.flip(exec.spawn(Command.make("nothing")))
+    yield* exec.spawn(Command.make("hang"))
+  }).pipe(
+    Effect.scoped,
+    Effect.andThen(Effect.scoped(Effect.asVoid(Exec.spawn(Command.make("show"))))),
+    Effect.provide(failing(1, unavailable).layer.pipe(ExecLayer.limit(1), ExecLayer.retry(Schedule.recurs(3)))),
+    Effect.timeoutOption("1 second"),
+    Effect.forkChild,
+    Effect.tap(() => TestClock.adjust("1 second")),
+    Effect.flatMap(Fiber.join),
+    Effect.map((ended) => assert.isTrue(Option.isSome(ended)))
+  )
+)
+
 it.effect("a limit that is none is InvalidCommand", () =>
   Effect.map(Effect.flip(Exec.run(Command.make("show"))), ({ reason }) =>
     assert.strictEqual(reason._tag, "InvalidCommand")
   ).pipe(Effect.provide(layer.pipe(ExecLayer.limit(0))))
 )
-
-const unavailable = ExecError.make(new ExecError.BackendUnavailable({ backend: "test", hint: "Wait." }))
-const lost = ExecError.make(new ExecError.ConnectionLost({ started: true }))
-
-/** Fails the first starts, then does what `layer` does; counts all of them. */
-const failing = (times: number, error: ExecError.ExecError) => {
-  const starts = { count: 0 }
-  const refuse = Effect.suspend(() => (starts.count++ < times ? Effect.fail(error) : Effect.void))
-  return {
-    starts,
-    layer: Layer.effect(
-      Exec.Exec,
-      Effect.map(Exec.Exec, (exec) =>
-        Exec.Exec.of({
-          ...exec,
-          run: (...args) => Effect.andThen(refuse, exec.run(...args)),
-          stream: (...args) => Stream.unwrap(Effect.as(refuse, exec.stream(...args))),
-          spawn: (...args) => Effect.andThen(refuse, exec.spawn(...args)),
-          detach: (...args) => Effect.andThen(refuse, exec.detach(...args)),
-          capabilities: Effect.andThen(refuse, exec.capabilities)
-        })
-      )
-    ).pipe(Layer.provide(layer))
-  }
-}
 
 it.effect.each(Object.keys(verbs))("retry tries again what did not start: %s", (name) =>
   Effect.gen(function* () {

@@ -30,21 +30,34 @@ export const starting = (exec: Service, starts: Pick<Service, "run" | "stream" |
     capabilities: exec.capabilities
   })
 
+/**
+ * Does something in a scope of its own, which the owner closes with itself: where that fails at once, so that nothing is
+ * left of it. Where it succeeds, what then has to be done comes before any interruption.
+ */
+const attemptIn = <A, E, R>(
+  owner: Scope.Scope,
+  effect: Effect.Effect<A, E, R>,
+  succeeded: (value: A, scope: Scope.Closeable) => Effect.Effect<unknown> = () => Effect.void
+): Effect.Effect<A, E, Exclude<R, Scope.Scope>> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Scope.fork(owner), (scope) =>
+      restore(Scope.provide(effect, scope)).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+        Effect.tap((value) => succeeded(value, scope))
+      )
+    )
+  )
+
+/** What it acquires is the scope's that it is in; where it fails, nothing is left of it. */
+export const attempt = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (owner) => attemptIn(owner, effect))
+
 /** Starts a detached process with what belongs to it: the scope closes when the process has ended, or the layer does. */
 export const owned =
   (layer: Scope.Scope) =>
-  <R>(
-    start: Effect.Effect<DetachedProcess, ExecError, R | Scope.Scope>
-  ): Effect.Effect<DetachedProcess, ExecError, Exclude<R, Scope.Scope>> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Scope.fork(layer), (scope) =>
-        restore(Scope.provide(start, scope)).pipe(
-          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
-          Effect.tap((process) =>
-            Effect.forkIn(Effect.andThen(Effect.exit(process.wait()), Scope.close(scope, Exit.void)), layer)
-          )
-        )
-      )
+  <R>(start: Effect.Effect<DetachedProcess, ExecError, R | Scope.Scope>) =>
+    attemptIn(layer, start, (process, scope) =>
+      Effect.forkIn(Effect.andThen(Effect.exit(process.wait()), Scope.close(scope, Exit.void)), layer)
     )
 
 /** With something before each command, and after it. The scope is that of the layer. */
@@ -55,7 +68,7 @@ export const around = (exec: Service, before: Before): Effect.Effect<Service, ne
         Effect.scoped(Effect.flatMap(before(command), (command) => exec.run(command, options))),
       stream: (command, options) =>
         Stream.unwrap(Effect.map(before(command), (command) => exec.stream(command, options))),
-      spawn: (command, options) => Effect.flatMap(before(command), (command) => exec.spawn(command, options)),
+      spawn: (command, options) => attempt(Effect.flatMap(before(command), (command) => exec.spawn(command, options))),
       detach: (command, options) =>
         owned(layer)(Effect.flatMap(before(command), (command) => exec.detach(command, options)))
     })
