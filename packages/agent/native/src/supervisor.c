@@ -35,6 +35,7 @@ enum { SOCKET = 3, SIGNALS = 4, PARENT_DIED = SIGUSR1, MAX_KILLS = 64 };
 
 static const struct supervisor_setup *setup;
 static int own_priority;
+static bool inherits; // what becomes an orphan in the tree, as a subreaper
 
 static struct {
   uint32_t command; // 0: idle
@@ -94,8 +95,9 @@ static void reap(void) {
 
 static void kill_round(void) {
   int killed = tree_signal(&(struct walk){.signal = SIGKILL});
-  // Without /proc only what is known by number can be reached; the rest of the tree still is waited for.
-  if (killed < 0 && job.main != 0) kill(-job.main, SIGKILL);
+  // Without /proc only what is known by number can be reached; the rest of the tree still is waited for. Where orphans are
+  // init's, whoever was forked behind the walk's back is in no tree any more, but in the group, and all of that in one step.
+  if ((killed < 0 || !inherits) && job.main != 0) kill(-job.main, SIGKILL);
   job.rounds++;
 }
 
@@ -230,7 +232,7 @@ static void settle_in(void) {
 
   own_priority = getpriority(PRIO_PROCESS, 0);
   prctl(PR_SET_NAME, SUPERVISOR_NAME);
-  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  inherits = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
   prctl(PR_SET_PDEATHSIG, PARENT_DIED);
   if (getppid() != setup->agent) _exit(0); // it died before we asked to be told
 }

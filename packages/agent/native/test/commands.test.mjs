@@ -9,7 +9,8 @@ import { Agent, C, SIG, TREE } from "./client.mjs"
 
 const isRoot = process.getuid() === 0
 let agent, folder
-// qemu's user emulation has no subreapers and copies the memory of vfork; what needs them is not tested under it.
+// qemu's user emulation refuses PR_SET_CHILD_SUBREAPER (EINVAL), so that a tree ends with the process that began it, and
+// copies the memory of vfork; what needs them is not tested under it.
 const emulated = /qemu/.test(process.env.AGENT ?? "")
 before(() => {
   folder = mkdtempSync(join(tmpdir(), "agent-test-"))
@@ -269,7 +270,7 @@ test(
   }
 )
 
-test("OUTPUT_ENDED says that nobody holds the pipes, though a child lives", async () => {
+test("OUTPUT_ENDED says that nobody holds the pipes, though a child lives", { skip: emulated }, async () => {
   const id = agent.start(["/bin/sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo hi"])
   await agent.fact(id, "OUTPUT_ENDED")
   assert.equal(agent.bytes(id).toString(), "hi\n")
