@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -11,6 +12,10 @@ import * as Tree from "../src/internal/tree.ts"
 import { alive, closable, eventually, numbers, readUntil, request, run, spawn, temporary } from "./support.ts"
 
 const never = new AbortController().signal
+/** A soak asks for more. */
+const rounds = Number(process.env["EFFECT_EXEC_ROUNDS"] ?? 5)
+/** Nobody's but this round's: what an earlier one left is not found again. */
+const unique = (name: string): string => `${name}-${randomUUID()}`
 /** The pids of everybody whose command line holds the word. */
 const withWord = (word: string): Array<number> =>
   Fs.readdirSync("/proc").flatMap((name) => {
@@ -39,11 +44,18 @@ describe("SIGKILL to the tree", () => {
   )
   it.live("C45 ends a tree that forks while it is killed, into sessions of their own, its parents alive", () =>
     Effect.gen(function* () {
-      const word = `racer-${process.pid}`
-      // Every process of the chain starts the next in a session of its own, and lives on.
-      const script = `echo $$; n=$1; [ $n -gt 0 ] && setsid sh -c "$0" "$0" $((n-1)) ${word} & sleep 1000`
-      for (let round = 0; round < 5; round++) {
-        const running = yield* spawn(Command.make("sh", ["-c", script, script, "60", word]))
+      // Every process of the chain starts the next, in a session of its own, and lives on. A fork copies the tables of so
+      // much memory that it goes on for a while after the process was told to stop.
+      const chain = `
+import os, time
+memory = b"x" * 100_000_000
+for n in range(300):
+    if n > 0: os.setsid()
+    os.write(1, b"%d\\n" % os.getpid())
+    if os.fork() > 0: time.sleep(1000)`
+      for (let round = 0; round < rounds; round++) {
+        const word = unique("racer")
+        const running = yield* spawn(Command.make("python3", ["-c", chain, word]))
         yield* readUntil(running, /(\d+\n){5}/)
         yield* running.signal("SIGKILL", "tree")
         assert.deepStrictEqual(withWord(word), [])
@@ -52,7 +64,7 @@ describe("SIGKILL to the tree", () => {
   )
   it.live("C45 ends a fork bomb in one group", () =>
     Effect.gen(function* () {
-      const word = `bomb-${process.pid}`
+      const word = unique("bomb")
       // Bounded by depth: 2^10 processes at most, each of which lives on.
       const script = `n=$1; [ $n -gt 0 ] && { sh -c "$0" "$0" $((n-1)) ${word} & sh -c "$0" "$0" $((n-1)) ${word} & }; echo x; wait; sleep 1000`
       const running = yield* spawn(Command.make("sh", ["-c", script, script, "7", word]))

@@ -36,3 +36,6 @@ export const parse = (line: string): ProcStat | undefined => {
  */
 export const isAlive = (stat: ProcStat): boolean =>
   stat.state === "Z" ? stat.threads > 1 : stat.state !== "X" && stat.state !== "x"
+
+/** Whether it can do nothing until it is told to go on, or dies; as far as its first thread tells. */
+export const isStopped = (stat: ProcStat): boolean => stat.state === "T" || stat.state === "t"

@@ -93,6 +93,25 @@ export const send = (tree: Tree, alive: ReadonlyArray<ProcStat>, signal: Signal.
 }
 
 /**
+ * Stops the members, and at once whomever they started since they were looked at, and so on: a look at all processes takes
+ * longer than a fork, so that a chain of them would always be one ahead. Gives whom it told to stop.
+ */
+export const stop = (tree: Tree, alive: ReadonlyArray<ProcStat>): ReadonlyMap<number, number> => {
+  send(tree, alive, "SIGSTOP")
+  const told = new Map(alive.map((stat) => [stat.pid, stat.start]))
+  // A map that grows while one walks through it.
+  for (const parent of told.keys()) {
+    for (const child of Procfs.children(parent)) {
+      if (told.has(child.pid)) continue
+      Signals.send(child.pid, "SIGSTOP")
+      told.set(child.pid, child.start)
+      if (child.pgrp !== tree.leader) tree.outside.set(child.pid, child.start)
+    }
+  }
+  return told
+}
+
+/**
  * Whether there are members, and none of them may be signalled. Each is asked by itself: a group says "denied" only
  * when that is true of all in it, zombies included.
  */
