@@ -100,7 +100,8 @@ const left = async (): Promise<ReadonlyArray<string>> => {
     ...(sessions > 0 ? [`${sessions} sessions`] : []),
     ...Trees.left(prefix).map(({ pid, what }) => `process ${pid}: ${what}`),
     ...containers().map((id) => `container ${id}`),
-    ...Fs.readdirSync(folder).map((name) => `directory ${name}`),
+    // What a command made by `mktemp` and could not remove, because it was killed, is nobody's to clean.
+    ...Fs.readdirSync(folder).flatMap((name) => (name.startsWith("tmp.") ? [] : [`directory ${name}`])),
     ...(base === undefined ? [] : Held.differences(base, held))
   ]
 }

@@ -34,14 +34,16 @@ both)
     i=$((i + 1000))
   done ;;
 esac`,
-  // Through a file: where the output is a socket, it has no path that \`tee\` could open a second time.
+  // Through a file: where the output is a socket, it has no path that \`tee\` could open a second time. Without a name it
+  // goes with the script, however that ends.
   random: `${hash}
 t=$(mktemp) || exit 9
-trap 'rm -f "$t"' EXIT
-head -c "$1" /dev/urandom >"$t"
+exec 3>"$t" 4<"$t" 5<"$t"
+rm "$t"
+head -c "$1" /dev/urandom >&3
 case $2 in
-1) cat "$t"; hash <"$t" >&2 ;;
-2) cat "$t" >&2; hash <"$t" ;;
+1) cat <&4; hash <&5 >&2 ;;
+2) cat <&4 >&2; hash <&5 ;;
 esac`,
   flood: "case $1 in 1) exec yes ;; 2) exec yes >&2 ;; esac",
   exit: `exit "$1"`,
