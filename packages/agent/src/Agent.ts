@@ -20,8 +20,11 @@ import { Calls } from "./internal/files/calls.ts"
 import * as Files from "./internal/files/files.ts"
 import type { Hello } from "./internal/message.ts"
 import { features } from "./internal/protocol.ts"
+import type { Standstill } from "./internal/silence.ts"
 import * as Spawn from "./internal/spawn.ts"
 import type { Pipe } from "./Pipe.ts"
+
+export type { Standstill } from "./internal/silence.ts"
 
 /** What every command of an agent starts with. */
 export interface Options {
@@ -34,6 +37,12 @@ export interface Options {
    * without one; an empty text is where the agent is.
    */
   readonly cwd?: ((given: string | undefined) => string) | undefined
+  /**
+   * Says whether the place where the agent runs stands still, as a paused container does. Asked while somebody waits and
+   * the agent has said nothing for a quarter of a second; then what waits for it to begin, commands and files, fails with
+   * `SandboxNotRunning`. What runs already waits, and goes on with the place. Without it nothing is asked.
+   */
+  readonly standstill?: Effect.Effect<Standstill | undefined> | undefined
 }
 
 /** Longer than a machine takes to start a program of 100 KB, however busy it is. */
@@ -50,17 +59,18 @@ const greetingMillis = 30_000
  * after the output that did arrive, the pipe is ended, and whatever is spawned later fails with
  * `BackendUnavailable`.
  *
- * Fails with `BackendUnavailable` when the pipe ends before the greeting, or when none came within 30 s, and with
- * `ProtocolViolation` when what came was none.
+ * Fails with `BackendUnavailable` when the pipe ends before the greeting, or when none came within 30 s, with
+ * `ProtocolViolation` when what came was none, and with `SandboxNotRunning` as `standstill` says.
  */
 export const connect = Effect.fnUntraced(function* (
   pipe: Pipe,
   options: Options = {}
 ): Effect.fn.Return<Backend, ExecError.ExecError, Scope.Scope> {
   const name = options.name ?? "agent"
-  const connection = new Connection(pipe, name)
+  const connection = new Connection(pipe, name, options.standstill)
   yield* Effect.addFinalizer(() => connection.end({ code: "ECANCELED", text: "its scope was closed" }))
   yield* Effect.forkScoped(connection.run, { startImmediately: true })
+  if (options.standstill !== undefined) yield* Effect.forkScoped(connection.watch)
   const hello = yield* deadline.within(Deferred.await(connection.hello), greetingMillis, () =>
     Effect.fail(silent(name))
   )

@@ -148,9 +148,13 @@ export const request = (
   options: Partial<Pick<Backend.SpawnRequest, "stdin" | "lingering">> = {}
 ): Backend.SpawnRequest => ({ id: ProcessId.make("test"), command, stdin: "none", lingering: "kill", ...options })
 
-const connect = Effect.fnUntraced(function* (pipeOf: (agent: FakeAgent) => Pipe, greeting: Message = hello) {
+const connect = Effect.fnUntraced(function* (
+  pipeOf: (agent: FakeAgent) => Pipe,
+  greeting: Message = hello,
+  options: Agent.Options = {}
+) {
   const agent = new FakeAgent()
-  const connecting = yield* Effect.forkScoped(Agent.connect(pipeOf(agent), { name: "fake" }), {
+  const connecting = yield* Effect.forkScoped(Agent.connect(pipeOf(agent), { name: "fake", ...options }), {
     startImmediately: true
   })
   agent.says(0, greeting)
@@ -160,6 +164,10 @@ const connect = Effect.fnUntraced(function* (pipeOf: (agent: FakeAgent) => Pipe,
 
 /** A backend on a fake agent that has greeted. */
 export const connected = connect((agent) => agent.pipe)
+
+/** The same in a place that may stand still. */
+export const connectedIn = (standstill: Effect.Effect<Agent.Standstill | undefined>) =>
+  connect((agent) => agent.pipe, hello, { standstill })
 
 /** The same where the pipes of commands can be opened. */
 export const connectedHere = (greeting?: Message) => connect((agent) => agent.localPipe, greeting)

@@ -18,6 +18,9 @@
  * - **The engine is found** as the docker CLI finds it; `DockerClient.layer` names another.
  * - **Nothing is started before the first command**, which waits for the container. When the container or the engine
  *   was lost, the commands that ran fail with `ConnectionLost`, and the next one starts a new container or agent.
+ * - **A paused container** starts nothing: commands and files fail with `SandboxNotRunning` within a second, and nothing
+ *   of them is done when it goes on. What runs waits and goes on with it; so does what was sent to it. KILL, and a
+ *   timeout that passes meanwhile, fail with that reason too, and are done then.
  * - **`user`** works in every container: the engine starts an agent as that user where the first one may not become him.
  * - **Users, `HOME` and paths** are the container's. Environment variables are seen by who may inspect its processes.
  * - **Out of memory** is `Signaled` with the cause `oom`, where the engine reported it in time.

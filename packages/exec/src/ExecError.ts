@@ -178,15 +178,21 @@ export class SandboxNotFound extends Schema.TaggedError<SandboxNotFound>()("Sand
   }
 }
 
-/** The sandbox exists, but does not run (`stopped`, `paused` …). Nothing was started. */
+/** The sandbox exists, but does not run (`stopped`, `paused` …). Nothing was started, unless it says otherwise. */
 export class SandboxNotRunning extends Schema.TaggedError<SandboxNotRunning>()("SandboxNotRunning", {
   sandbox: Schema.String,
   state: Schema.String,
+  /** It came to stand still while the command was being started. If it was, or will be, it is ended at once. */
+  mayHaveStarted: Schema.optionalKey(Schema.Boolean),
   ...detail
 }) {
-  readonly isRetryable = true
+  get isRetryable(): boolean {
+    return this.mayHaveStarted !== true
+  }
   override get message(): string {
-    return `The sandbox ${this.sandbox} is ${this.state}${because(this)}`
+    return `The sandbox ${this.sandbox} is ${this.state}${because(this)}${
+      this.mayHaveStarted === true ? "; whether the command was started is unknown" : ""
+    }`
   }
 }
 

@@ -26,6 +26,7 @@ const reasons: ReadonlyArray<readonly [ExecError.Reason, isRetryable: boolean]> 
   [new ExecError.ProtocolViolation({ problem: "an unknown frame", detail }), false],
   [new ExecError.SandboxNotFound({ sandbox: "s", detail }), false],
   [new ExecError.SandboxNotRunning({ sandbox: "s", state: "paused", detail }), true],
+  [new ExecError.SandboxNotRunning({ sandbox: "s", state: "paused", mayHaveStarted: true, detail }), false],
   [new ExecError.ProcessNotFound({ selector: "s", detail }), false],
   [new ExecError.ProcessExited({ id: "i", detail }), false],
   [new ExecError.TagInUse({ tag: "t", detail }), false],

@@ -161,6 +161,24 @@ describe("what cannot be killed", () => {
     }).pipe(deadline, Effect.provide(unkillable), Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 
+  const paused = ExecError.make(new ExecError.SandboxNotRunning({ sandbox: "box", state: "paused" }))
+  const stopped = layerOf((running) => ({
+    ...running,
+    signal: (signal) => (signal === "SIGKILL" ? Effect.fail(paused) : Effect.void),
+    exited: Effect.never,
+    treeEmpty: Effect.never
+  }))
+
+  it.effect("C62 what cannot be ended because its sandbox is paused fails with that reason", () =>
+    Effect.gen(function* () {
+      const options = { timeout: "1 second", grace: "1 second" } as const
+      const running = yield* Effect.forkChild(Effect.exit(Exec.run(command("hang"), options)))
+      yield* TestClock.adjust("2100 millis")
+      assert.strictEqual(reasonOf(yield* endedBy(running)), "SandboxNotRunning")
+      assert.strictEqual(yield* leftovers, 1)
+    }).pipe(Effect.provide(stopped), Effect.provideService(Metric.MetricRegistry, new Map()))
+  )
+
   it.effect("C16 killing it again and closing its scope counts it once", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()

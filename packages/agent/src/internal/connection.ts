@@ -9,12 +9,13 @@ import * as Effect from "effect/Effect"
 import * as ExecError from "effect-exec/ExecError"
 import type { Adopted, Pipe, PipeFailure, Reader } from "../Pipe.ts"
 import type { Encoder } from "./encoder.ts"
-import type { Loss } from "./failure.ts"
+import { gone, type Loss, notRunning } from "./failure.ts"
 import { type Frames, Framer } from "./framer.ts"
 import { decode, type Hello, type Message } from "./message.ts"
 import { Outgoing } from "./outgoing.ts"
 import { features, version } from "./protocol.ts"
 import * as Requests from "./requests.ts"
+import { Silence, type Standstill, type Waiting } from "./silence.ts"
 
 /** What a number stands for: a command or a file operation. */
 export interface Entry {
@@ -26,11 +27,15 @@ export interface Entry {
   message(message: Message): boolean
   /** The connection is lost: nothing more comes. */
   lose(loss: Loss): void
+  /** Whether somebody waits for an answer that an agent which runs gives at once, or nearly so. */
+  readonly isWaiting: boolean
+  /** The agent's place stands still: fails what waits, of which nothing remains when the place goes on. */
+  still(standstill: Standstill): void
 }
 
 const maxNumber = 0xffff_ffff
 
-export class Connection implements Frames {
+export class Connection implements Frames, Waiting {
   /** The name of the backend, for errors. */
   readonly backend: string
   /** Why nothing can be said any more, once that is so. */
@@ -49,10 +54,17 @@ export class Connection implements Frames {
   // all of it every few megabytes.
   private readonly touched: Array<Entry> = []
   private wakes: Array<() => void> = []
+  private readonly silence: Silence | undefined
+  // Whether the agent is there: who waits for the answer, and whether it was asked.
+  private awaited: Deferred.Deferred<void, ExecError.ExecError> | undefined
+  private isAsked = false
 
-  constructor(pipe: Pipe, backend: string) {
+  /** `standstill` is asked about an agent that says nothing; without it none is watched. */
+  constructor(pipe: Pipe, backend: string, standstill?: Effect.Effect<Standstill | undefined>) {
     this.pipe = pipe
     this.backend = backend
+    this.silence = standstill === undefined ? undefined : new Silence(standstill, this)
+    this.silence?.expect()
     this.outgoing = new Outgoing(pipe)
     this.canAdopt = pipe.adopt !== undefined
   }
@@ -67,6 +79,60 @@ export class Connection implements Frames {
       Effect.catch((failure) => Effect.succeed(pipeFailed(failure))),
       Effect.flatMap((loss) => this.end(loss))
     )
+  }
+
+  /** Watches an agent that says nothing, where somebody can tell why; for ever. */
+  get watch(): Effect.Effect<void> {
+    return this.silence?.run ?? Effect.void
+  }
+
+  /**
+   * Begins something once the agent has been heard just now. In a place that stands still it would begin later, when
+   * nobody wants it any more.
+   */
+  whenAwake<A, R>(begin: Effect.Effect<A, ExecError.ExecError, R>): Effect.Effect<A, ExecError.ExecError, R> {
+    const { silence } = this
+    if (silence === undefined) return begin
+    return Effect.suspend(() => (silence.isLong ? Effect.andThen(this.awake, begin) : begin))
+  }
+
+  private get awake(): Effect.Effect<void, ExecError.ExecError> {
+    return Effect.suspend(() => {
+      if (this.loss !== undefined) return Effect.fail(gone(this.backend, this.loss))
+      this.awaited ??= Deferred.makeUnsafe()
+      if (!this.isAsked) this.isAsked = this.send((to) => Requests.ping(to, 0))
+      this.expect()
+      return Deferred.await(this.awaited)
+    })
+  }
+
+  /** Somebody waits for an answer from now on. */
+  expect(): void {
+    this.silence?.expect()
+  }
+
+  get isWaiting(): boolean {
+    if (!this.isGreeted || this.awaited !== undefined) return true
+    for (const entry of this.entries.values()) if (entry.isWaiting) return true
+    return false
+  }
+
+  still(standstill: Standstill): void {
+    const fail = Effect.fail(notRunning(this.backend, standstill))
+    const { awaited } = this
+    this.awaited = undefined
+    for (const entry of this.entries.values()) entry.still(standstill)
+    this.later(() => {
+      if (!this.isGreeted) Deferred.doneUnsafe(this.hello, fail)
+      if (awaited !== undefined) Deferred.doneUnsafe(awaited, fail)
+    })
+    this.settle()
+  }
+
+  private answerAwaited(answer: Effect.Effect<void, ExecError.ExecError>): void {
+    const { awaited } = this
+    this.awaited = undefined
+    if (awaited !== undefined) Deferred.doneUnsafe(awaited, answer)
   }
 
   /** Closes the pipe, so that the agent kills all that is left and ends; whoever still waits for something learns it. */
@@ -119,6 +185,7 @@ export class Connection implements Frames {
 
   private take(chunk: Uint8Array): void {
     if (this.loss !== undefined) return
+    this.silence?.heard()
     const problem = this.framer.take(chunk)
     if (problem !== undefined) this.lose({ code: "EPROTO", text: problem })
     this.settle()
@@ -138,7 +205,10 @@ export class Connection implements Frames {
     if (!this.isGreeted) return this.greeted(message)
     if (message === undefined) return undefined
     if (message._tag === "Error") this.lose({ code: "ECONNABORTED", text: `the agent ended: ${message.text}` })
-    else if (this.entries.get(command)?.message(message) === true) this.entries.delete(command)
+    else if (message._tag === "Pong") {
+      this.isAsked = false
+      this.later(() => this.answerAwaited(Effect.void))
+    } else if (this.entries.get(command)?.message(message) === true) this.entries.delete(command)
     return undefined
   }
 
@@ -183,6 +253,7 @@ export class Connection implements Frames {
     entries.clear()
     this.later(() => {
       Deferred.doneUnsafe(this.hello, Effect.fail(this.unreachable(loss)))
+      this.answerAwaited(Effect.fail(gone(this.backend, loss)))
       Deferred.doneUnsafe(this.over, Effect.void)
     })
     this.settle()

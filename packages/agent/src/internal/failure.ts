@@ -7,6 +7,7 @@ import * as ExecError from "effect-exec/ExecError"
 import type { PipeFailure } from "../Pipe.ts"
 import { type Found, missingInterpreter } from "./lookup.ts"
 import { stages } from "./protocol.ts"
+import type { Standstill } from "./silence.ts"
 
 /** How a connection ended. */
 export interface Loss extends PipeFailure {
@@ -16,6 +17,17 @@ export interface Loss extends PipeFailure {
 
 export const connectionLost = (backend: string, loss: Loss, started: boolean): ExecError.ExecError =>
   ExecError.make(new ExecError.ConnectionLost({ started, detail: { backend, ...loss } }))
+
+/** While a place stands still. When what was asked for may have reached it, it is ended as soon as the place goes on. */
+export const notRunning = (backend: string, { sandbox, state }: Standstill, mayHaveStarted = false) =>
+  ExecError.make(
+    new ExecError.SandboxNotRunning({
+      sandbox,
+      state,
+      ...(mayHaveStarted ? { mayHaveStarted } : {}),
+      detail: { backend }
+    })
+  )
 
 /** What a new command fails with when the agent is gone. */
 export const gone = (backend: string, loss: Loss): ExecError.ExecError =>

@@ -9,16 +9,19 @@ import * as ExitStatus from "effect-exec/ExitStatus"
 import * as Signal from "effect-exec/Signal"
 import type { TtySize } from "effect-exec/TtySize"
 import type { Connection, Entry } from "./connection.ts"
-import { connectionLost, type Loss } from "./failure.ts"
+import { connectionLost, type Loss, notRunning } from "./failure.ts"
 import { Input } from "./input.ts"
 import type { Message } from "./message.ts"
 import { Output } from "./output.ts"
 import { bothOutputs, scopes, toAgent } from "./protocol.ts"
 import * as Requests from "./requests.ts"
 import { Signals } from "./signals.ts"
+import type { Standstill } from "./silence.ts"
 
 /** How a start was answered, when it was not with STARTED. */
 export type NotStarted = Extract<Message, { readonly _tag: "Failed" | "Refused" }>
+
+const sigkill = 9
 
 type Handover = Extract<Message, { readonly _tag: "Handover" }>
 
@@ -39,6 +42,7 @@ export class Remote implements Entry, Running {
   private signals: Signals | undefined
   private readonly exitFact = Deferred.makeUnsafe<ExitStatus.ExitStatus, ExecError.ExecError>()
   private readonly emptyFact = Deferred.makeUnsafe<void, ExecError.ExecError>()
+  private hasAnswered = false
   private hasExited = false
   private hasLeft = false
   private isTreeEmpty = false
@@ -65,6 +69,7 @@ export class Remote implements Entry, Running {
   start(fields: Requests.Start): boolean {
     if (!this.connection.send((to) => Requests.start(to, this.number, fields))) return false
     this.startEnd = this.connection.outgoing.position
+    this.connection.expect()
     // A terminal has an input anyway: what nobody will write to is at its end.
     if (this.resize !== undefined && this.input === undefined) this.say((to) => Requests.stdinEof(to, this.number))
     return true
@@ -137,11 +142,11 @@ export class Remote implements Entry, Running {
     switch (message._tag) {
       case "Started":
         this.pid = message.pid
-        this.later(() => Deferred.doneUnsafe(this.answered, Effect.undefined))
+        this.answer(Effect.undefined)
         return false
       case "Failed":
         this.isClosed = true
-        this.later(() => Deferred.doneUnsafe(this.answered, Effect.succeed(message)))
+        this.answer(Effect.succeed(message))
         return false
       case "Refused":
         return this.refused(message)
@@ -187,19 +192,38 @@ export class Remote implements Entry, Running {
     this.lost = lost
     this.outputs.end(lost)
     this.input?.close(Effect.fail(lost))
+    this.answer(Effect.fail(lost))
     this.later(() => {
-      Deferred.doneUnsafe(this.answered, Effect.fail(lost))
       Deferred.doneUnsafe(this.exitFact, Effect.fail(lost))
       Deferred.doneUnsafe(this.emptyFact, Effect.fail(lost))
       this.signals?.fail(lost)
     })
   }
 
+  get isWaiting(): boolean {
+    return !this.hasAnswered || this.signals?.isWaiting === true
+  }
+
+  still(standstill: Standstill): void {
+    const { backend, outgoing } = this.connection
+    if (this.hasAnswered) return this.signals?.still(notRunning(backend, standstill))
+    // It cannot be taken back; carried out after the start, this ends it as soon as it has begun.
+    this.say((to) => Requests.signal(to, this.number, 0, sigkill, scopes.tree))
+    this.closeOutputs()
+    this.isClosed = true
+    this.answer(Effect.fail(notRunning(backend, standstill, outgoing.hasGiven(this.startEnd))))
+  }
+
+  private answer(answer: Effect.Effect<NotStarted | undefined, ExecError.ExecError>): void {
+    this.hasAnswered = true
+    this.later(() => Deferred.doneUnsafe(this.answered, answer))
+  }
+
   private refused(message: NotStarted & { readonly _tag: "Refused" }): boolean {
     // Anything else that is refused came too late, and would have changed nothing.
     if (message.kind !== toAgent.start) return false
     this.isClosed = true
-    this.later(() => Deferred.doneUnsafe(this.answered, Effect.succeed(message)))
+    this.answer(Effect.succeed(message))
     return true
   }
 

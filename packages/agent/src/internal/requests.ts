@@ -109,6 +109,12 @@ export const resize = (to: Encoder, command: number, columns: number, rows: numb
   return to.end(maxPayload)
 }
 
+export const ping = (to: Encoder, nonce: number): boolean => {
+  to.begin(toAgent.ping, 0)
+  to.u32(nonce)
+  return to.end(maxPayload)
+}
+
 /** One of the file operations; `fields` writes what belongs to it. */
 export const file = (to: Encoder, command: number, op: number, fields: (to: Encoder) => void): boolean => {
   to.begin(toAgent.file, command)

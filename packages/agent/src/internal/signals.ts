@@ -58,11 +58,29 @@ export class Signals {
     this.finish(Effect.fail(lost))
   }
 
+  /** Whether somebody waits for an answer. */
+  get isWaiting(): boolean {
+    return this.pending.size > 0
+  }
+
+  /** No answer comes for now. What was sent waits there, as a signal does that is sent to what is stopped; a kill is not done. */
+  still(standstill: ExecError.ExecError): void {
+    const { killing, pending } = this
+    this.killing = undefined
+    this.pending = new Map()
+    this.connection.later(() => {
+      for (const waiting of pending.values()) {
+        Deferred.doneUnsafe(waiting, waiting === killing ? Effect.fail(standstill) : Effect.void)
+      }
+    })
+  }
+
   private put(signal: number, scope: number): Deferred.Deferred<void, ExecError.ExecError> {
     const answer = Deferred.makeUnsafe<void, ExecError.ExecError>()
     const request = (this.requests = (this.requests + 1) >>> 0)
     this.pending.set(request, answer)
     this.connection.send((to) => Requests.signal(to, this.number, request, signal, scope))
+    this.connection.expect()
     return answer
   }
 

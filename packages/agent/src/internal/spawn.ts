@@ -80,7 +80,7 @@ export const make = (connection: Connection, hello: Hello, base: Base, files: Fi
       )
     })
 
-  return (request) =>
+  const begin: Backend["spawn"] = (request) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
         if (connection.loss !== undefined) return Effect.fail(gone(connection.backend, connection.loss))
@@ -106,6 +106,8 @@ export const make = (connection: Connection, hello: Hello, base: Base, files: Fi
         )
       })
     )
+
+  return (request) => connection.whenAwake(begin(request))
 }
 
 const stillThere = ({ argv: [program] }: Command.Command): Effect.Effect<void> =>

@@ -10,6 +10,7 @@ export interface Web {
   readonly TextDecoder: new (encoding: "utf-8") => { decode(bytes: Uint8Array): string }
   readonly setTimeout: (callback: () => void, milliseconds: number) => unknown
   readonly clearTimeout: (handle: unknown) => void
+  readonly performance: { now(): number }
   readonly queueMicrotask: (callback: () => void) => void
 }
 

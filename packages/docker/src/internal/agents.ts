@@ -30,15 +30,27 @@ export interface Place extends Inside.Place {
 /** Connects to an agent over its pipe, keeping this program alive meanwhile. */
 export const greet = (
   { hasEnded, pipe }: EnginePipe.EnginePipe,
-  env: Readonly<Record<string, string>>
+  { client, env, id }: Pick<Place, "client" | "id" | "env">
 ): Effect.Effect<AgentBackend, ExecError.ExecError, Scope.Scope> =>
   Effect.suspend(() => {
     pipe.hold(true)
-    return Agent.connect(pipe, { name: "docker", env }).pipe(
+    return Agent.connect(pipe, { name: "docker", env, standstill: standstill(client, id) }).pipe(
       Effect.map((backend) => ({ backend, hasEnded })),
       Effect.ensuring(Effect.sync(() => pipe.hold(false)))
     )
   })
+
+/** Whether the container is paused; that of which nothing is known, is not. */
+const standstill = (client: DockerClient, id: string): Effect.Effect<Agent.Standstill | undefined> => {
+  const asked = Effect.map(client.inspectContainer(id), ({ name, status }) =>
+    status === "paused" ? { sandbox: name, state: status } : undefined
+  )
+  return deadline.within(
+    Effect.orElseSucceed(asked, () => undefined),
+    askMillis,
+    () => Effect.undefined
+  )
+}
 
 /** Why the stream of a container's process ended, as far as the engine can still be asked. */
 export const whyEnded = (client: DockerClient, id: string): Effect.Effect<PipeFailure> =>
@@ -77,16 +89,21 @@ export const start = (place: Place): Effect.Effect<AgentBackend, ExecError.ExecE
   Effect.gen(function* () {
     const mark = Orphans.mark()
     const run = yield* Inside.start(place, [], mark)
-    const end = Effect.andThen(Inside.end(run), Orphans.kill(place, run, mark))
+    const end = Effect.flatMap(standstill(place.client, place.id), (paused) =>
+      // It reads the end of its stdin, and ends with all that it started, when the container goes on.
+      paused === undefined ? Effect.andThen(Inside.end(run), Orphans.kill(place, run, mark)) : run.stream.end
+    )
     yield* Effect.addFinalizer(() => end)
     // Before its commands are told that they are lost.
     const whyLost = Effect.tap(whyEnded(place.client, place.id), () => end)
     const pipe = EnginePipe.make(run.stream, whyLost)
-    return yield* greet(pipe, { ...place.env, ...mark }).pipe(
+    return yield* greet(pipe, { ...place, env: { ...place.env, ...mark } }).pipe(
       Effect.catch((error) =>
-        Effect.flatMap(Effect.andThen(Inside.end(run), Inside.outcome(place, run)), (info) =>
-          Effect.fail(Inside.isRefused(info) ? refused(place, pipe.firstWords()) : error)
-        )
+        error.reason._tag === "SandboxNotRunning"
+          ? Effect.fail(error)
+          : Effect.flatMap(Effect.andThen(Inside.end(run), Inside.outcome(place, run)), (info) =>
+              Effect.fail(Inside.isRefused(info) ? refused(place, pipe.firstWords()) : error)
+            )
       )
     )
   })

@@ -107,7 +107,8 @@ export const create = (client: DockerClient, options: Options): Effect.Effect<Op
       ...options.env
     }
     const engine = EnginePipe.make(stream, whyEnded(client, id))
-    const { backend, hasEnded } = yield* greet(place === undefined ? engine : Rendezvous.over(engine, place), env)
+    const pipe = place === undefined ? engine : Rendezvous.over(engine, place)
+    const { backend, hasEnded } = yield* greet(pipe, { client, id, env })
     const { name } = yield* client.inspectContainer(id)
     const container = yield* ContainerBackend.make({
       place: { client, id, program: `${Config.volume}/${program.name}`, env },

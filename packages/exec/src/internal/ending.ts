@@ -50,6 +50,8 @@ export class Ending<E> {
   private calm: Latch.Latch | undefined
   // Of the stream given as stdin.
   private failure: Cause.Cause<E> | undefined
+  // Why it could not be ended, where the backend knows.
+  private obstacle: ExecError.ExecError | undefined
 
   constructor(backend: Backend, id: ProcessId, policy: Policy, running: Running, clock: Clock.Clock) {
     this.backend = backend
@@ -197,7 +199,10 @@ export class Ending<E> {
   // Notes that nothing is left to do for the tree, and says so where something of it is left.
   private conclude(ended: Effect.Effect<boolean, ExecError.ExecError>): Effect.Effect<void> {
     return ended.pipe(
-      Effect.catch((error) => Effect.as(Effect.logDebug(error), false)),
+      Effect.catch((error) => {
+        if (error.reason._tag === "SandboxNotRunning") this.obstacle = error
+        return Effect.as(Effect.logDebug(error), false)
+      }),
       Effect.flatMap((gone) => {
         this.treeDone = true
         return gone ? Effect.void : this.giveUp
@@ -221,11 +226,14 @@ export class Ending<E> {
   }
 
   private unkillable(): ExecError.ExecError {
-    return ExecError.make(
-      new ExecError.KillFailed({
-        id: this.id,
-        detail: { backend: this.backend.name, text: `pid ${this.running.pid} was still there after KILL` }
-      })
+    return (
+      this.obstacle ??
+      ExecError.make(
+        new ExecError.KillFailed({
+          id: this.id,
+          detail: { backend: this.backend.name, text: `pid ${this.running.pid} was still there after KILL` }
+        })
+      )
     )
   }
 }

@@ -60,7 +60,7 @@ export class Calls {
 
   private begin(op: number, fields: Fields, stdinWindow?: number): Effect.Effect<Operation, ExecError, Scope.Scope> {
     const { connection } = this
-    return Effect.acquireRelease(
+    const begun = Effect.acquireRelease(
       Effect.suspend(() => {
         if (connection.loss !== undefined) return Effect.fail(gone(connection.backend, connection.loss))
         const operation = new Operation(connection, stdinWindow)
@@ -74,5 +74,6 @@ export class Calls {
           Effect.sync(() => connection.hold(-1))
         )
     )
+    return connection.whenAwake(begun)
   }
 }

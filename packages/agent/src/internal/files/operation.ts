@@ -8,12 +8,13 @@ import { FileError } from "effect-exec/Files"
 import type { Connection, Entry } from "../connection.ts"
 import * as deadline from "../deadline.ts"
 import type { Encoder } from "../encoder.ts"
-import { connectionLost, type Loss } from "../failure.ts"
+import { connectionLost, type Loss, notRunning } from "../failure.ts"
 import { Input } from "../input.ts"
 import type { Message } from "../message.ts"
 import { Output } from "../output.ts"
 import { bothOutputs, refusals, scopes } from "../protocol.ts"
 import * as Requests from "../requests.ts"
+import type { Standstill } from "../silence.ts"
 
 /** How an operation ends. */
 export type Failing<A> = Effect.Effect<A, FileError | ExecError.ExecError>
@@ -32,6 +33,9 @@ export class Operation implements Entry {
   private readonly input: Input | undefined
   private readonly ended = Deferred.makeUnsafe<Uint8Array, FileError | ExecError.ExecError>()
   private hasEnded = false
+  // What has been answered goes on by itself, at the pace of whoever reads or writes.
+  private hasAnswered = false
+  private isClosing = false
   // Where its FILE ends among all that was said: until that went out, nothing was done.
   private end = 0
 
@@ -54,6 +58,7 @@ export class Operation implements Entry {
   begin(op: number, fields: (to: Encoder) => void): void {
     if (this.connection.send((to) => Requests.file(to, this.number, op, fields))) {
       this.end = this.connection.outgoing.position
+      this.connection.expect()
       return
     }
     // It has room for the longest paths that the kernel takes.
@@ -79,7 +84,11 @@ export class Operation implements Entry {
 
   /** There is no more to write. */
   get close(): Effect.Effect<void> {
-    return this.input?.end ?? Effect.void
+    return Effect.suspend(() => {
+      this.isClosing = true
+      this.connection.expect()
+      return this.input?.end ?? Effect.void
+    })
   }
 
   /** Nobody waits for it any more: what was written still goes where it was to go, anything else is given up. */
@@ -101,6 +110,7 @@ export class Operation implements Entry {
   }
 
   output(fd: 1 | 2, bytes: Uint8Array): boolean {
+    this.hasAnswered = true
     return this.outputs.arrived(fd, bytes)
   }
 
@@ -109,6 +119,7 @@ export class Operation implements Entry {
   }
 
   message(message: Message): boolean {
+    this.hasAnswered = true
     switch (message._tag) {
       case "StdinCredit":
         this.connection.later(() => this.input?.give(message.bytes))
@@ -132,6 +143,19 @@ export class Operation implements Entry {
   lose(loss: Loss): void {
     const mayHaveRun = this.connection.outgoing.hasGiven(this.end)
     this.finish(Effect.fail(connectionLost(this.connection.backend, loss, mayHaveRun)))
+  }
+
+  get isWaiting(): boolean {
+    return !this.hasEnded && (!this.hasAnswered || this.isClosing)
+  }
+
+  still(standstill: Standstill): void {
+    if (!this.isWaiting) return
+    const { backend, outgoing } = this.connection
+    this.say((to) => Requests.closeOutput(to, this.number, bothOutputs))
+    // All that was to be written has been said: that may as well be done.
+    if (!this.isClosing) this.say((to) => Requests.signal(to, this.number, 0, sigkill, scopes.process))
+    this.finish(Effect.fail(notRunning(backend, standstill, outgoing.hasGiven(this.end))))
   }
 
   private refused(code: number): FileError | ExecError.ExecError {
