@@ -8,6 +8,8 @@ const lane = (name: string, options?: { readonly testTimeout?: number; readonly 
 
 export default defineConfig({
   test: {
+    // Most tests wait for processes. Vitest's own choice, one processor less than there are, would leave half of two idle.
+    maxWorkers: "100%",
     // Processes, engines and terminals share two cores there with whatever else runs: what fails is run once more, and the
     // report says so. Here it fails at once.
     retry: (process.env["CI"] ?? "") === "" ? 0 : 1,

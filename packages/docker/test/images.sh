@@ -8,6 +8,9 @@
 set -eu
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/effect-exec
 mkdir -p "$cache"
+# Files of tests that run at the same time all want them; the first makes them.
+exec 9>"$cache/lock"
+! command -v flock >/dev/null || flock 9
 
 has() { docker image inspect "$1" >/dev/null 2>&1; }
 
