@@ -82,6 +82,20 @@ layer(LocalExec.layer, { excludeTestServices: true })("effect-exec, when it is t
     })
   )
 
+  it.effect("the two HUPs of a terminal that is closed are one: the command may end in its own way", () =>
+    Effect.gen(function* () {
+      const script = "trap 'echo CAUGHT; read -r word; echo $word; exit 6' HUP; echo READY; sleep 300 & wait"
+      const child = yield* start(["stream", "--stdin", "-", "--", "sh", "-c", script])
+      yield* readUntil(child, "READY")
+      yield* child.signal("SIGHUP")
+      yield* readUntil(child, "CAUGHT")
+      yield* child.signal("SIGHUP")
+      yield* child.write("BYE\n")
+      const end = yield* finish(child)
+      assert.deepStrictEqual([end.stdout, end.exitCode], ["BYE\n", 6])
+    })
+  )
+
   it.effect("nothing is left when its terminal is closed, nor when it is killed", () =>
     Effect.gen(function* () {
       const own = mark()
