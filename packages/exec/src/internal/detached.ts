@@ -72,6 +72,11 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
     return this.supervised.ending.exit?.status
   }
 
+  /** It runs, as far as is known: neither has it ended, nor was it lost. */
+  get isLive(): boolean {
+    return this.supervised.ending.isRunning
+  }
+
   /** Moves the output into the ring until the end, then gives back what the process held. */
   get pump(): Effect.Effect<void> {
     let beyondCap: Gap | undefined

@@ -42,7 +42,7 @@ export class Table {
 
   isTagTaken(tag: string): boolean {
     const process = this.byTag.get(tag)
-    return process !== undefined && process.status === undefined
+    return process !== undefined && process.isLive
   }
 
   /** In the order in which they started. */
@@ -51,7 +51,7 @@ export class Table {
   }
 
   *running(): Iterable<Detached> {
-    for (const process of this.byId.values()) if (process.status === undefined) yield process
+    for (const process of this.byId.values()) if (process.isLive) yield process
   }
 
   /** Keeps a process that ended, and gives those that the limits leave no room for. */
