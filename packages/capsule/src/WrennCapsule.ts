@@ -38,7 +38,7 @@ export class WrennCapsule extends Context.Service<
     readonly files: Files
     /** What the service tells of it now. */
     readonly info: Effect.Effect<WrennWire.Capsule, ExecError.ExecError>
-    /** Stops everything in it where it is; until it is resumed commands fail with `SandboxNotRunning`. */
+    /** Stops everything in it where it is, and returns then; until it is resumed commands fail with `SandboxNotRunning`. */
     readonly pause: Effect.Effect<void, ExecError.ExecError>
     /** Lets it go on, and returns when commands can run in it. */
     readonly resume: Effect.Effect<void, ExecError.ExecError>
@@ -61,7 +61,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Service, ExecError.ExecError, WrennClient | Scope.Scope> {
   const client = yield* WrennClient
   const { id } = yield* Effect.acquireRelease(client.create(options), ({ id }) => destroyed(client, id))
-  yield* ready(client, id)
+  yield* comeTo(client, id, "running")
   return yield* use(client, id)
 })
 
@@ -70,7 +70,7 @@ export const connect = Effect.fnUntraced(function* (
   id: string
 ): Effect.fn.Return<Service, ExecError.ExecError, WrennClient | Scope.Scope> {
   const client = yield* WrennClient
-  yield* ready(client, id)
+  yield* comeTo(client, id, "running")
   return yield* use(client, id)
 })
 
@@ -106,7 +106,10 @@ const destroyed = (client: WrennClient["Service"], id: string): Effect.Effect<vo
   )
 
 const patience = Duration.seconds(30)
-const between = Duration.millis(500)
+
+// From one look to the next, in milliseconds.
+const shortest = 50
+const longest = 500
 
 const over = new Set(["stopped", "missing", "error"])
 
@@ -114,18 +117,26 @@ const notRunning = (id: string, state: string, text: string) =>
   ExecError.make(new ExecError.SandboxNotRunning({ sandbox: id, state, detail: { backend, text } }))
 
 // There is no word for that in the API: one asks again and again.
-const ready = (client: WrennClient["Service"], id: string): Effect.Effect<void, ExecError.ExecError> => {
+const comeTo = (
+  client: WrennClient["Service"],
+  id: string,
+  wanted: "running" | "paused"
+): Effect.Effect<void, ExecError.ExecError> => {
   let last = "starting"
-  const look: Effect.Effect<void, ExecError.ExecError> = Effect.flatMap(client.get(id), ({ status }) => {
-    last = status
-    if (status === "running") return Effect.void
-    if (over.has(status)) return Effect.fail(notRunning(id, status, "it does not come to run any more"))
-    const resumed = status === "paused" ? Effect.asVoid(client.resume(id)) : Effect.sleep(between)
-    return Effect.andThen(resumed, look)
-  })
-  return Effect.timeoutOrElse(look, {
+  const look = (pause: number): Effect.Effect<void, ExecError.ExecError> =>
+    Effect.flatMap(client.get(id), ({ status }) => {
+      last = status
+      if (status === wanted) return Effect.void
+      if (over.has(status)) return Effect.fail(notRunning(id, status, `it does not come to be ${wanted} any more`))
+      const isToResume = wanted === "running" && status === "paused"
+      return Effect.andThen(
+        isToResume ? Effect.asVoid(client.resume(id)) : Effect.sleep(pause),
+        Effect.suspend(() => look(Math.min(2 * pause, longest)))
+      )
+    })
+  return Effect.timeoutOrElse(look(shortest), {
     duration: patience,
-    orElse: () => Effect.fail(notRunning(id, last, "it did not come to run in 30 s"))
+    orElse: () => Effect.fail(notRunning(id, last, `it did not come to be ${wanted} in 30 s`))
   })
 }
 
@@ -138,8 +149,8 @@ const use = Effect.fnUntraced(function* (
     exec: yield* client.exec(id),
     files: client.files(id),
     info: client.get(id),
-    pause: Effect.asVoid(client.pause(id)),
-    resume: Effect.andThen(client.resume(id), ready(client, id)),
+    pause: Effect.andThen(client.pause(id), comeTo(client, id, "paused")),
+    resume: Effect.andThen(client.resume(id), comeTo(client, id, "running")),
     ping: client.ping(id)
   }
 })

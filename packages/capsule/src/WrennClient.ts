@@ -66,8 +66,12 @@ export class WrennClient extends Context.Service<
     readonly get: (id: string) => Effect.Effect<WrennWire.Capsule, ExecError>
     /** Ends a capsule and everything in it. */
     readonly destroy: (id: string) => Effect.Effect<void, ExecError>
-    /** Stops everything in it where it is; until it is resumed commands fail with `SandboxNotRunning`. */
+    /**
+     * Stops everything in it where it is; until it is resumed commands fail with `SandboxNotRunning`. It may be `pausing`
+     * still.
+     */
     readonly pause: (id: string) => Effect.Effect<WrennWire.Capsule, ExecError>
+    /** Lets it go on. It may be `resuming` still. */
     readonly resume: (id: string) => Effect.Effect<WrennWire.Capsule, ExecError>
     /** Says that it is in use still. */
     readonly ping: (id: string) => Effect.Effect<void, ExecError>

@@ -69,16 +69,17 @@ export const ExecResponse = Schema.Struct({
 export const Started = Schema.Struct({ pid: Schema.Int, tag: optionalKey(Schema.String) })
 
 /** What runs in a capsule. */
-export const Processes = Schema.Struct({
-  processes: Schema.Array(
-    Schema.Struct({
-      pid: Schema.Int,
-      tag: optionalKey(Schema.String),
-      cmd: optionalKey(Schema.String),
-      args: optionalKey(Strings)
-    })
-  )
+export const Process = Schema.Struct({
+  pid: Schema.Int,
+  tag: optionalKey(Schema.String),
+  cmd: optionalKey(Schema.String),
+  args: optionalKey(Schema.NullOr(Strings))
 })
+/** What runs in a capsule. */
+export type Process = typeof Process.Type
+
+/** All that runs in a capsule. */
+export const Processes = Schema.Struct({ processes: optionalKey(Schema.NullOr(Schema.Array(Process))) })
 
 /** A path, and how deep to look. */
 export const PathRequest = Schema.Struct({ path: Schema.String, depth: optionalKey(Schema.Number) })
@@ -110,6 +111,7 @@ export const Failure = Schema.Struct({
   error: Schema.Struct({
     code: Schema.String,
     message: Schema.String,
+    details: optionalKey(Schema.Record(Schema.String, Schema.Unknown)),
     /** Ours: the same as data. */
     exec_error: optionalKey(Schema.toCodecJson(ExecError))
   })

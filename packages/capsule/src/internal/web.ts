@@ -16,7 +16,7 @@ export interface WebSocketLike {
 
 export interface Web {
   readonly WebSocket: new (url: string, protocols: ReadonlyArray<string>) => WebSocketLike
-  readonly TextDecoder: new (encoding: "utf-8") => { decode(bytes: Uint8Array): string }
+  readonly TextDecoder: new (encoding: "utf-8" | "latin1") => { decode(bytes: Uint8Array): string }
   readonly TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> }
   readonly setTimeout: (callback: () => void, milliseconds: number) => unknown
   readonly clearTimeout: (handle: unknown) => void

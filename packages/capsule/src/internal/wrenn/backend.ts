@@ -7,12 +7,14 @@ import type { Capabilities } from "effect-exec/Capabilities"
 import type { ExecError } from "effect-exec/ExecError"
 import * as ExecErrors from "effect-exec/ExecError"
 import type { Lingering } from "effect-exec/ExecOptions"
+import * as Host from "effect-exec/Host"
 import type { ProcessId } from "effect-exec/ProcessId"
 import * as WrennWire from "../../WrennWire.ts"
 import { backend } from "./failure.ts"
 import { at, type Http } from "./http.ts"
 import * as launch from "./launch.ts"
-import { follow, type WrennProcess } from "./process.ts"
+import { abandonment, follow, type WrennProcess } from "./process.ts"
+import * as tree from "./tree.ts"
 
 /** What the API can do, whoever serves it. */
 const able: Capabilities = {
@@ -92,6 +94,7 @@ const start = (
         path: `${at(capsule)}/exec`,
         capsule,
         program,
+        cwd,
         tag,
         body: {
           cmd,
@@ -119,14 +122,21 @@ export const background = (place: Place, plans: Map<ProcessId, Background>, foll
   spawn: Effect.fnUntraced(function* (request) {
     const { capsule, http } = place
     const { pid: known, tag } = plans.get(request.id)!
-    // What was started is followed, or it would be nobody's.
-    const pid = known ?? (yield* Effect.uninterruptible(start(place, request, tag)))
+    let isFollowed = false
+    // What was started and is not followed would be nobody's.
+    const started = Effect.acquireRelease(start(place, request, tag), (pid) =>
+      isFollowed ? Effect.void : Host.within(Effect.ignore(tree.end(http, capsule, pid, false)), abandonment)
+    )
+    const pid = known ?? (yield* started)
     const process = yield* follow({
       http,
       capsule,
       path: `${at(capsule)}/processes/${pid}/stream`,
+      pid,
+      isOurs: known === undefined,
       asked: { capsule, selector: String(pid) }
     })
+    isFollowed = true
     yield* Effect.acquireRelease(
       Effect.sync(() => followed.add(process)),
       () => Effect.sync(() => followed.delete(process))

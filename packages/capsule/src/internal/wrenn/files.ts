@@ -14,7 +14,7 @@ import * as ProcessId from "effect-exec/ProcessId"
 import * as WrennWire from "../../WrennWire.ts"
 import { web } from "../web.ts"
 import * as failure from "./failure.ts"
-import { at, bodyOf, type Http, type Request } from "./http.ts"
+import { at, bodyOf, decoded, type Http, type Request } from "./http.ts"
 
 /** What can go wrong with a file: it, or the way to it. */
 export type FileError = ExecError.ExecError | PlatformError.PlatformError
@@ -41,7 +41,17 @@ const decode = Schema.decodeUnknownOption(WrennWire.Failure)
 
 const tags = { 400: "BadResource", 403: "PermissionDenied", 404: "NotFound", 409: "AlreadyExists" } as const
 
-const codes = new Set(["not_found", "already_exists", "conflict", "forbidden", "invalid_request", "agent_error"])
+const codes = new Set([
+  "not_found",
+  "already_exists",
+  "conflict",
+  "forbidden",
+  "invalid_request",
+  "validation_failed",
+  "too_large",
+  "payload_too_large",
+  "agent_error"
+])
 
 // Of the service itself one generation says that a file is missing with the status of a gateway.
 const missing = /not[ _]found|no such file/i
@@ -49,7 +59,7 @@ const missing = /not[ _]found|no such file/i
 /** What is wrong with a file; where it is the capsule, that. */
 const failed = (method: string, path: string, capsule: string, status: number, body: unknown): FileError => {
   const error = Option.getOrUndefined(decode(body))?.error
-  if (error === undefined || !codes.has(error.code) || error.message.startsWith("sandbox")) {
+  if (error === undefined || !codes.has(error.code) || /^sandbox/i.test(error.message)) {
     return failure.ofResponse(status, body, { capsule })
   }
   const known = tags[status as keyof typeof tags] ?? (missing.test(error.message) ? "NotFound" : "Unknown")
@@ -98,12 +108,7 @@ export const make = (http: Http, capsule: string): Files => {
     body: object,
     schema: Schema.Codec<A, I>
   ): Effect.Effect<A, FileError> =>
-    Effect.flatMap(ask(method, path, route, { body }), (response) =>
-      response.json.pipe(
-        Effect.flatMap(Schema.decodeUnknownEffect(schema)),
-        Effect.mapError(() => failure.unavailable("its answer is not one of this API's"))
-      )
-    )
+    Effect.flatMap(ask(method, path, route, { body }), (response) => decoded(response, schema, { capsule }))
 
   return {
     read: (path) =>

@@ -15,10 +15,8 @@ import type { DetachedProcess } from "effect-exec/Process"
 import * as ProcessId from "effect-exec/ProcessId"
 import { type ProcessInfo, publicCommand } from "effect-exec/ProcessInfo"
 import * as Supervisor from "effect-exec/Supervisor"
-import * as WrennWire from "../../WrennWire.ts"
 import { attached, background, type Background, capabilities, type Place } from "./backend.ts"
 import { backend } from "./failure.ts"
-import { at } from "./http.ts"
 import type { WrennProcess } from "./process.ts"
 
 // What others have started is theirs: nothing is enforced, and what it leaves behind is left.
@@ -58,12 +56,25 @@ export const make = Effect.fnUntraced(function* (place: Place): Effect.fn.Return
   const adopting = Semaphore.makeUnsafe(1)
 
   const running: Effect.Effect<ReadonlyArray<Foreign>, ExecError.ExecError> = Effect.map(
-    http.json({ method: "GET", path: `${at(capsule)}/processes`, capsule }, WrennWire.Processes),
-    ({ processes }) =>
-      processes.flatMap(({ args = [], cmd = "", pid, tag }) =>
-        spawned.has(pid) ? [] : [{ pid, tag, command: { argv: [cmd, ...args] } satisfies Command }]
+    http.processes(capsule),
+    (processes) =>
+      processes.flatMap(({ args, cmd = "", pid, tag }) =>
+        spawned.has(pid) ? [] : [{ pid, tag, command: { argv: [cmd, ...(args ?? [])] } satisfies Command }]
       )
   )
+
+  // The service lets tags be taken twice; this cannot keep two clients from doing so at the same moment. It also sees that
+  // there is somebody to ask: of a start that nobody answers one does not know whether it was one.
+  const untaken = (tag: string, id: ProcessId.ProcessId | undefined): Effect.Effect<void, ExecError.ExecError> =>
+    Effect.flatMap(id === undefined ? Effect.succeed(false) : isTaken(id), (isStarted) =>
+      isStarted
+        ? Effect.void
+        : Effect.flatMap(running, (processes) =>
+            processes.some((process) => process.tag === tag)
+              ? Effect.fail(ExecError.make(new ExecError.TagInUse({ tag })))
+              : Effect.void
+          )
+    )
 
   const plan = <E, R>(
     prepared: Prepared,
@@ -126,7 +137,7 @@ export const make = Effect.fnUntraced(function* (place: Place): Effect.fn.Return
     spawn: live.spawn,
     detach: (prepared, options) =>
       Effect.flatMap(options.tag === undefined ? ProcessId.randomTag : Effect.succeed(options.tag), (tag) =>
-        plan(prepared, options, { tag })
+        Effect.andThen(untaken(tag, options.id), plan(prepared, options, { tag }))
       ),
     get: (selector) => adopting.withPermit(get(selector)),
     list,

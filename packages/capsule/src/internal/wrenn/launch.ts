@@ -5,6 +5,7 @@
 import * as Redacted from "effect/Redacted"
 import type { Command } from "effect-exec/Command"
 import * as ExecError from "effect-exec/ExecError"
+import { web } from "../web.ts"
 
 // `$1` marks its word from all others, which comes first on stderr. `$2` is the directory, `$3` the PATH to look on, `$4`
 // the program; the rest is what it becomes. In a session of its own, so that its tree can be told from its neighbours.
@@ -85,18 +86,22 @@ export const wrap = (
   }
 }
 
-/** What the mark says, once it is whole: what went wrong, and what came behind it. */
+// One character for each byte, so that what is found in the text is found in the bytes.
+const bytewise = new web.TextDecoder("latin1")
+
+/** What the mark says, once it is whole: what went wrong, and what came beside it. */
 export const outcome = (
-  stderr: string,
+  stderr: Uint8Array,
   mark: string,
   { argv: [program], cwd = "" }: Command
-): { readonly error: ExecError.ExecError | undefined; readonly rest: string } | undefined => {
+): { readonly error: ExecError.ExecError | undefined; readonly rest: ReadonlyArray<Uint8Array> } | undefined => {
+  const text = bytewise.decode(stderr)
   const start = `\x01${mark} `
-  const from = stderr.indexOf(start)
-  const to = stderr.indexOf("\n", from)
+  const from = text.indexOf(start)
+  const to = text.indexOf("\n", from)
   if (from < 0 || to < 0) return undefined
-  const rest = stderr.slice(0, from) + stderr.slice(to + 1)
-  switch (stderr.slice(from + start.length, to)) {
+  const rest = [stderr.slice(0, from), stderr.slice(to + 1)].filter(({ length }) => length > 0)
+  switch (text.slice(from + start.length, to)) {
     case "directory":
       return { error: ExecError.make(new ExecError.CwdNotFound({ cwd })), rest }
     case "missing":

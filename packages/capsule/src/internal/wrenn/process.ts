@@ -35,6 +35,10 @@ export interface Line {
   readonly hello?: object | undefined
   /** Where the command was wrapped: it, and its mark. */
   readonly wrapped?: { readonly command: Command; readonly mark: string } | undefined
+  /** Of a process that runs already. */
+  readonly pid?: number | undefined
+  /** It was started for this: where it cannot be followed, its end is lost, and its start is not undone. */
+  readonly isOurs?: boolean | undefined
   readonly asked: failure.Asked
 }
 
@@ -45,14 +49,24 @@ const mostWaiting = 8
 const mostSaid = 4_096
 
 const encoder = new web.TextEncoder()
+const decoder = new web.TextDecoder("utf-8")
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(WrennWire.ProcessEvent))
 
 const nothing: ReadonlyArray<never> = []
 
 const unwritable = Effect.suspend(() => Effect.fail(ExecError.make(new ExecError.Unsupported({ feature: "stdin" }))))
 
+const noBytes: Uint8Array = new Uint8Array()
+
+const joined = (first: Uint8Array, second: Uint8Array): Uint8Array => {
+  const both = new Uint8Array(first.length + second.length)
+  both.set(first)
+  both.set(second, first.length)
+  return both
+}
+
 export class WrennProcess implements Running {
-  pid = 0
+  pid: number
   readonly pull: Running["pull"]
   readonly closeStdin = unwritable
   readonly exited: Effect.Effect<ExitStatus.ExitStatus, ExecError.ExecError>
@@ -70,12 +84,17 @@ export class WrennProcess implements Running {
   private hasExited = false
   private isTreeGone = false
   private sent: Signal.Signal | undefined
+  // Whether it may have been started, for all that is known here.
+  private isAsked = false
+  private hasBegun = false
   // What came before the mark, which is not known to be the command's own.
   private early: Array<Output> | undefined
-  private said = ""
+  private said = noBytes
 
   constructor(line: Line, outputs: Queue.Queue<ReadonlyArray<Output>, ExecError.ExecError | Cause.Done>) {
     this.line = line
+    this.pid = line.pid ?? 0
+    if (line.pid !== undefined) Deferred.doneUnsafe(this.known, Effect.void)
     this.outputs = outputs
     this.early = line.wrapped === undefined ? undefined : []
     this.exited = Deferred.await(this.ended)
@@ -92,7 +111,10 @@ export class WrennProcess implements Running {
     return Effect.gen({ self: this }, function* () {
       const { pull } = yield* socket.reader
       const writer = yield* socket.writer
-      if (hello !== undefined) yield* writer.write(JSON.stringify(hello))
+      if (hello !== undefined) {
+        this.isAsked = true
+        yield* writer.write(JSON.stringify(hello))
+      }
       while (!this.hasEnded) {
         for (const frame of yield* pull) {
           const output = this.take(frame)
@@ -103,13 +125,17 @@ export class WrennProcess implements Running {
   }
 
   private lose(error: Socket.SocketError): void {
-    if (error.reason._tag === "SocketOpenError") return this.fail(failure.unavailable(error.message))
-    this.fail(failure.lost("its socket was closed before it had told of the end", this.pid > 0))
+    if (error.reason._tag === "SocketOpenError" && this.line.isOurs !== true) {
+      return this.fail(failure.unavailable(error.message))
+    }
+    this.fail(failure.lost("its socket was closed before it had told of the end", this.pid > 0 || this.isAsked))
   }
 
   private fail(error: ExecError.ExecError): void {
     this.hasEnded = true
-    Deferred.doneUnsafe(this.started, Effect.fail(error))
+    // What runs in the background lives on, and can be found again.
+    if (this.line.wrapped === undefined) this.isReleased = true
+    Deferred.doneUnsafe(this.started, this.line.isOurs === true ? Effect.void : Effect.fail(error))
     Deferred.doneUnsafe(this.known, Effect.void)
     Deferred.doneUnsafe(this.ended, Effect.fail(error))
     Queue.failCauseUnsafe(this.outputs, Cause.fail(error))
@@ -127,11 +153,7 @@ export class WrennProcess implements Running {
       case "exit":
         return this.end(event)
       case "error":
-        this.fail(
-          this.pid > 0 && event.exec_error === undefined
-            ? failure.lost(event.data ?? "the service says no more")
-            : failure.ofEvent(event, this.line.asked)
-        )
+        this.fail(this.failureOf(event))
         return nothing
       default:
         // What is not known is for others.
@@ -139,8 +161,17 @@ export class WrennProcess implements Running {
     }
   }
 
+  // What is said of a process that runs is no reason why it could not start.
+  private failureOf(event: WrennWire.ProcessEvent): ExecError.ExecError {
+    const { asked, isOurs = false } = this.line
+    return (this.hasBegun && event.exec_error === undefined) || (!this.hasBegun && isOurs)
+      ? failure.lost(event.data ?? "the service says no more")
+      : failure.ofEvent(event, asked)
+  }
+
   private start(pid: number | undefined): ReadonlyArray<never> {
     if (pid !== undefined) this.pid = pid
+    this.hasBegun = true
     Deferred.doneUnsafe(this.known, Effect.void)
     if (this.early === undefined) Deferred.doneUnsafe(this.started, Effect.void)
     return nothing
@@ -148,17 +179,15 @@ export class WrennProcess implements Running {
 
   private output(fd: 1 | 2, { bytes, data = "" }: WrennWire.ProcessEvent): ReadonlyArray<Output> {
     const { wrapped } = this.line
-    const output: Output = {
-      fd,
-      bytes:
-        bytes === undefined ? encoder.encode(data) : Result.getOrElse(Base64.decode(bytes), () => encoder.encode(data))
-    }
+    const content =
+      bytes === undefined ? encoder.encode(data) : Result.getOrElse(Base64.decode(bytes), () => encoder.encode(data))
+    const output: Output = { fd, bytes: content }
     if (this.early === undefined || wrapped === undefined) return [output]
     if (fd === 1) {
       this.early.push(output)
       return nothing
     }
-    this.said += data
+    this.said = joined(this.said, content)
     const outcome = launch.outcome(this.said, wrapped.mark, wrapped.command)
     if (outcome === undefined) {
       if (this.said.length > mostSaid) this.fail(this.unstarted(127))
@@ -171,12 +200,12 @@ export class WrennProcess implements Running {
       return nothing
     }
     Deferred.doneUnsafe(this.started, Effect.void)
-    return outcome.rest === "" ? early : [...early, { fd: 2, bytes: encoder.encode(outcome.rest) }]
+    return [...early, ...outcome.rest.map((bytes): Output => ({ fd: 2, bytes }))]
   }
 
   private unstarted(code: number): ExecError.ExecError {
     const { program = "/bin/sh" } = this.line.asked
-    const text = this.said.trim().slice(0, mostSaid) || "the shell that was to start it ended"
+    const text = decoder.decode(this.said).trim().slice(0, mostSaid) || "the shell that was to start it ended"
     return ExecError.make(
       new ExecError.StartFailed({ program, detail: { backend: failure.backend, code: String(code), text } })
     )
@@ -258,14 +287,27 @@ export class WrennProcess implements Running {
       if (this.isReleased || this.hasExited) return Effect.void
       const ending = Effect.andThen(
         Deferred.await(this.known),
-        Effect.suspend(() => (this.pid === 0 ? Effect.void : this.signal("SIGKILL", "tree")))
+        Effect.andThen(
+          Effect.suspend(() => (this.pid === 0 && this.isAsked ? this.look : Effect.void)),
+          Effect.suspend(() => (this.pid === 0 ? Effect.void : this.signal("SIGKILL", "tree")))
+        )
       )
       return Effect.asVoid(Host.within(Effect.ignore(ending), abandonment))
     })
   }
+
+  // The socket was lost before it had told of the start. What was started all the same is known by its mark.
+  private get look(): Effect.Effect<void, ExecError.ExecError> {
+    const { capsule, http, wrapped } = this.line
+    if (wrapped === undefined) return Effect.void
+    return Effect.map(http.processes(capsule), (all) => {
+      this.pid = all.find(({ args }) => args?.includes(wrapped.mark))?.pid ?? 0
+    })
+  }
 }
 
-const abandonment = Duration.seconds(5)
+/** How long to try to end what nobody wants any more. */
+export const abandonment = Duration.seconds(5)
 
 /** Follows a process; closing the scope ends it, unless it was released. */
 export const follow = Effect.fnUntraced(function* (

@@ -3,6 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as ExecError from "effect-exec/ExecError"
 import * as Signal from "effect-exec/Signal"
 import * as WrennWire from "../../WrennWire.ts"
@@ -92,15 +93,14 @@ export const end = (
   pid: number,
   isOver: boolean
 ): Effect.Effect<void, ExecError.ExecError> => {
-  // The service's own way, for what no script reaches. Not for a pid that may be somebody else's by now.
-  const byPid = http
-    .ask({ method: "DELETE", path: `${at(capsule)}/processes/${pid}?signal=SIGKILL`, capsule, selector: String(pid) })
-    .pipe(
-      Effect.asVoid,
-      Effect.catchReason("ExecError", "ProcessNotFound", () => Effect.void)
-    )
-  return Effect.flatMap(run(http, capsule, "end", pid), (isGone) =>
-    Effect.andThen(isOver ? Effect.void : byPid, isGone ? Effect.void : Effect.fail(failed(pid)))
+  // The service's own way, for what no script reaches. Not for a pid that may be somebody else's by now. What has ended
+  // meanwhile it finds no more, or fails to signal.
+  const byPid = Effect.ignore(
+    http.ask({ method: "DELETE", path: `${at(capsule)}/processes/${pid}?signal=SIGKILL`, capsule })
+  )
+  const script = Effect.result(run(http, capsule, "end", pid))
+  return Effect.flatMap(isOver ? script : Effect.tap(script, () => byPid), (ended) =>
+    Result.isFailure(ended) ? Effect.fail(ended.failure) : ended.success ? Effect.void : Effect.fail(failed(pid))
   )
 }
 
