@@ -121,6 +121,57 @@ describe.runIf(available)("the life of containers", () => {
     })
   )
 
+  it.live("between the two calls that start an agent: paused, stopped, restarted and removed are told apart", () =>
+    Effect.gen(function* () {
+      const client = yield* DockerClient.DockerClient
+      const reason = (container: string, ...then: ReadonlyArray<string>) =>
+        reasonOf(Effect.scoped(Container.get({ container }))).pipe(
+          Effect.provideService(DockerClient.DockerClient, {
+            ...client,
+            startExec: (exec) =>
+              Effect.andThen(
+                Effect.promise(() => docker(...then, container)),
+                client.startExec(exec)
+              )
+          }),
+          Effect.map((reason) => (reason._tag === "SandboxNotRunning" ? reason.state : reason._tag))
+        )
+      const id = yield* foreign(image)
+      assert.strictEqual(yield* reason(id, "pause"), "paused")
+      yield* Effect.promise(() => docker("unpause", id))
+      assert.strictEqual(yield* reason(id, "restart", "-t", "0"), "restarted")
+      assert.strictEqual(yield* reason(id, "stop", "-t", "0"), "stopped")
+      yield* Effect.promise(() => docker("start", id))
+      assert.strictEqual(yield* reason(id, "rm", "-f"), "SandboxNotFound")
+    })
+  )
+
+  it.live(
+    "a container that is stopped or restarted in mid-run: the commands are lost, and it works again once it runs",
+    () =>
+      Effect.gen(function* () {
+        const id = yield* foreign(image)
+        const exec = yield* Effect.flatMap(DockerExec.backend({ container: id }), Exec.make)
+        const echo = Effect.map(exec.run(Command.make("echo", ["hi"])), ({ stdout }) => stdout)
+        for (const [how, text] of [
+          [["stop", "-t", "0"], /is exited/],
+          [["restart", "-t", "0"], /./]
+        ] as const) {
+          const running = yield* exec.detach(Command.make("sleep", ["300"]))
+          yield* Effect.promise(() => docker(...how, id))
+          const lost = yield* Effect.flip(running.wait())
+          assert.strictEqual("reason" in lost ? lost.reason._tag : lost, "ConnectionLost")
+          assert.match(lost.message, text)
+          if (how[0] === "stop") {
+            const reason = yield* reasonOf(echo)
+            assert.deepInclude(reason, { _tag: "SandboxNotRunning", state: "stopped" })
+            yield* Effect.promise(() => docker("start", id))
+          }
+          assert.strictEqual(yield* echo, "hi\n")
+        }
+      })
+  )
+
   it.live("an own container that was lost is followed by a new one", () =>
     Effect.gen(function* () {
       const exec = yield* Effect.flatMap(DockerExec.backendContainer({ image }), Exec.make)

@@ -51,7 +51,7 @@ export const connect = (given: string | undefined, deadlineMillis: number): Dock
       ask(id, (docker, abortSignal) => docker.getContainer(id).kill({ signal, abortSignal })),
     listContainers: (label) =>
       Effect.map(
-        ask("engine", (docker, abortSignal) =>
+        ask(undefined, (docker, abortSignal) =>
           docker.listContainers({ all: true, filters: JSON.stringify({ label: [label] }), abortSignal })
         ),
         (all) => all.map(({ Id, Labels, State }) => ({ id: Id, status: State, labels: Labels }))

@@ -18,8 +18,11 @@ export const archiveMillis = 600_000
 export interface Engine {
   readonly url: string
   readonly info: Effect.Effect<EngineInfo, ExecError>
-  readonly ask: <A>(sandbox: string, call: Call<A>, millis?: number) => Effect.Effect<A, ExecError>
-  readonly bytes: (sandbox: string, call: Call<NodeJS.ReadableStream>) => Stream.Stream<Uint8Array, ExecError>
+  readonly ask: <A>(sandbox: string | undefined, call: Call<A>, millis?: number) => Effect.Effect<A, ExecError>
+  readonly bytes: (
+    sandbox: string | undefined,
+    call: Call<NodeJS.ReadableStream>
+  ) => Stream.Stream<Uint8Array, ExecError>
   readonly upgrade: (
     sandbox: string,
     path: string,
@@ -111,7 +114,7 @@ export const make = (given: string | undefined, deadlineMillis: number): Engine 
   if ("hint" in host) return refuse(host.url, unreachable(host.url, host.hint))
 
   const attempt = <A>(
-    sandbox: string,
+    sandbox: string | undefined,
     millis: number,
     call: (signal: AbortSignal) => Promise<A>
   ): Effect.Effect<A, ExecError> =>
@@ -125,7 +128,7 @@ export const make = (given: string | undefined, deadlineMillis: number): Engine 
   const connection: Effect.Effect<Connected, ExecError> = Effect.suspend(() =>
     connected !== undefined
       ? Effect.succeed(connected)
-      : attempt("engine", deadlineMillis, async () => {
+      : attempt(undefined, deadlineMillis, async () => {
           const version = await (await open(host)).version()
           const api = negotiate(version.ApiVersion, version.MinAPIVersion)
           connected = {

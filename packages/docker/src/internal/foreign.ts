@@ -10,17 +10,15 @@ import type { ContainerInfo, DockerClient } from "../DockerClient.ts"
 import * as Agents from "./agents.ts"
 import * as ContainerBackend from "./containerBackend.ts"
 import * as Environment from "./environment.ts"
-import { notFound, notRunning, unsupported } from "./failure.ts"
+import { notFound, notRunningAs, unsupported } from "./failure.ts"
 import type { Opened } from "./own.ts"
 import * as Program from "./program.ts"
 
 // It becomes a part of a path; with a slash or a question mark in it, of another one.
 const possible = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 
-const states: Readonly<Record<string, string>> = { exited: "stopped", created: "not started yet" }
-
 const running = (info: ContainerInfo): Effect.Effect<void, ExecError> =>
-  info.status === "running" ? Effect.void : Effect.fail(notRunning(info.name, states[info.status] ?? info.status))
+  info.status === "running" ? Effect.void : Effect.fail(notRunningAs(info.name, info.status))
 
 // Of the image where it still exists; a container outlives its image's tag, and an engine runs what it was built for.
 const architectureOf = (client: DockerClient, { imageId }: ContainerInfo): Effect.Effect<string, ExecError> =>

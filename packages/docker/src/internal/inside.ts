@@ -6,6 +6,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { ExecError } from "effect-exec/ExecError"
 import type { DockerClient, ExecInfo } from "../DockerClient.ts"
+import { notRunning, notRunningAs } from "./failure.ts"
 import * as deadline from "./deadline.ts"
 import type { Upgraded } from "./hijack.ts"
 
@@ -40,8 +41,21 @@ export const start = (
       Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
       ...(user === undefined ? {} : { User: user })
     })
-    return { exec, stream: yield* client.startExec(exec) }
+    const stream = yield* Effect.catchReason(client.startExec(exec), "ExecError", "SandboxNotRunning", (_, error) =>
+      Effect.flatMap(stateOf(client, id, error), Effect.fail)
+    )
+    return { exec, stream }
   })
+
+// What became of the container between the two calls: the engine only says that it has forgotten the exec.
+const stateOf = (client: DockerClient, id: string, error: ExecError): Effect.Effect<ExecError, ExecError> => {
+  const { detail } = error.reason
+  return detail?.code !== "404"
+    ? Effect.succeed(error)
+    : Effect.map(client.inspectContainer(id), ({ name, status }) =>
+        status === "running" ? notRunning(name, "restarted", detail.text) : notRunningAs(name, status)
+      )
+}
 
 /** Longer than it takes to kill all trees. One that takes longer is killed; its supervisors do it then. */
 const endMillis = 4000
