@@ -102,12 +102,18 @@ export interface Options {
   readonly capabilities?: ReadonlyArray<string> | undefined
   /** Whether setuid programs give more rights; false by default. */
   readonly newPrivileges?: boolean | undefined
-  /** The most processes and threads; 512 by default. */
+  /** The most processes and threads; 512 by default, `Infinity` for no limit. */
   readonly pids?: number | undefined
-  /** The most memory, in bytes, without swap; 1 GiB by default. */
+  /** The most memory, in bytes, without swap; 1 GiB by default, `Infinity` for no limit. */
   readonly memory?: number | undefined
-  /** The most processors' time; 2 by default. */
+  /** The most processors' time; 2 by default, or all that there are where that is less. `Infinity` for no limit. */
   readonly cpus?: number | undefined
+  /**
+   * Where the engine keeps what the container's first process writes, by the name of one of its log drivers; `none` by
+   * default. That process is the agent: where it is spoken to over the engine's stream, all that commands read and
+   * write goes by there, secrets included.
+   */
+  readonly log?: string | undefined
 }
 
 /**

@@ -51,20 +51,6 @@ describe.runIf(available)("the life of containers", () => {
     })
   )
 
-  it.live("the defaults give nothing that was not asked for", () =>
-    Effect.gen(function* () {
-      const { backend, id } = yield* Container.make({ image })
-      const exec = yield* Exec.make(backend)
-      const [info] = JSON.parse(yield* Effect.promise(() => docker("inspect", id)))
-      assert.strictEqual(info.HostConfig.NetworkMode, "none")
-      assert.strictEqual(info.HostConfig.LogConfig.Type, "none")
-      const { stdout } = yield* exec.run(
-        Command.shell("id -u; grep -E 'Cap(Eff|Bnd)|NoNewPrivs' /proc/self/status; touch /x 2>&1; ls /sys/class/net")
-      )
-      assert.match(stdout, /^1000\nCapEff:\s+0+\nCapBnd:\s+0+\nNoNewPrivs:\s+1\n.*Read-only file system\nlo\n$/)
-    })
-  )
-
   it.live("SIGKILL of the client: its own container and all in it are gone within 2 s", () =>
     Effect.gen(function* () {
       const { child, ready } = client("own", image)
@@ -147,22 +133,18 @@ describe.runIf(available)("the life of containers", () => {
   )
 
   it.live(
-    "a container that is stopped or restarted in mid-run: the commands are lost, and it works again once it runs",
+    "a container that is stopped or restarted in mid-run loses its commands, and takes new ones once it runs",
     () =>
       Effect.gen(function* () {
         const id = yield* foreign(image)
         const exec = yield* Effect.flatMap(DockerExec.backend({ container: id }), Exec.make)
         const echo = Effect.map(exec.run(Command.make("echo", ["hi"])), ({ stdout }) => stdout)
-        for (const [how, text] of [
-          [["stop", "-t", "0"], /is exited/],
-          [["restart", "-t", "0"], /./]
-        ] as const) {
+        for (const how of ["stop", "restart"]) {
           const running = yield* exec.detach(Command.make("sleep", ["300"]))
-          yield* Effect.promise(() => docker(...how, id))
+          yield* Effect.promise(() => docker(how, "-t", "0", id))
           const lost = yield* Effect.flip(running.wait())
           assert.strictEqual("reason" in lost ? lost.reason._tag : lost, "ConnectionLost")
-          assert.match(lost.message, text)
-          if (how[0] === "stop") {
+          if (how === "stop") {
             const reason = yield* reasonOf(echo)
             assert.deepInclude(reason, { _tag: "SandboxNotRunning", state: "stopped" })
             yield* Effect.promise(() => docker("start", id))

@@ -22,11 +22,17 @@ const defaultMemory = 1024 ** 3
 
 const nanosPerCpu = 1e9
 
+/** How the engine writes that there is no limit. */
+const unlimited = 0
+
+const limit = (value: number): number => (value === Infinity ? unlimited : value)
+
 /** The body of the call that creates it, with an agent of this name, which is met at this place. */
 export const body = (options: Options, agent: string, place: Rendezvous.Place | undefined) => {
   const {
     capabilities = [],
     cpus = 2,
+    log = "none",
     memory = defaultMemory,
     mounts = [],
     pids = 512,
@@ -60,13 +66,12 @@ export const body = (options: Options, agent: string, place: Rendezvous.Place | 
       SecurityOpt: options.newPrivileges === true ? [] : ["no-new-privileges"],
       ReadonlyRootfs: options.readOnlyRoot ?? true,
       Tmpfs: options.tmpfs ?? defaultTmpfs,
-      PidsLimit: pids,
-      Memory: memory,
+      PidsLimit: limit(pids),
+      Memory: limit(memory),
       // Swap beside it would only make the end slower.
-      MemorySwap: memory,
-      NanoCpus: Math.round(cpus * nanosPerCpu),
-      // The engine's log would hold the agent's whole traffic, secrets included.
-      LogConfig: { Type: "none", Config: {} },
+      MemorySwap: limit(memory),
+      NanoCpus: limit(Math.round(cpus * nanosPerCpu)),
+      LogConfig: { Type: log, Config: {} },
       Mounts: (place === undefined ? mounts : [...mounts, Rendezvous.mount(place)]).map(
         ({ readOnly = true, source, target }) => ({
           Type: source.startsWith("/") ? "bind" : "volume",

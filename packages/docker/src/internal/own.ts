@@ -68,8 +68,19 @@ const remove = (client: DockerClient, id: string): Effect.Effect<void> =>
 
 // An engine that sees other files than this program refuses the place, with the same status as anything else it dislikes.
 const createAt = (client: DockerClient, options: Options, agent: string, place: Rendezvous.Place | undefined) => {
-  const at = (place: Rendezvous.Place | undefined) =>
-    Effect.map(client.createContainer(Config.body(options, agent, place)), (id) => ({ id, place }))
+  const at = (place: Rendezvous.Place | undefined) => {
+    const created = (given: Options) => client.createContainer(Config.body(given, agent, place))
+    return created(options).pipe(
+      Effect.catch((error) => {
+        // An engine gives no more processors than its machine has, and the default is for most machines.
+        const [, cpus] = /Range of CPUs is from [\d.]+ to ([\d.]+)/.exec(error.reason.detail?.text ?? "") ?? []
+        return options.cpus === undefined && cpus !== undefined
+          ? created({ ...options, cpus: Number(cpus) })
+          : Effect.fail(error)
+      }),
+      Effect.map((id) => ({ id, place }))
+    )
+  }
   return at(place).pipe(
     Effect.catch((error) =>
       place !== undefined && error.reason._tag === "StartFailed" ? at(undefined) : Effect.fail(error)
