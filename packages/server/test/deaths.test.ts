@@ -1,6 +1,7 @@
 /** What becomes of processes and of those who wait for them when a client, a server or the link between them dies. */
 import { spawn } from "node:child_process"
 import * as Path from "node:path"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -85,6 +86,28 @@ describe.concurrent("deaths", () => {
         yield* again.kill({ grace: "1 second" })
         yield* isGone(detached)
       })
+  )
+
+  it.live("a layer that was closed: whoever still asks something of it hears Closed, and waits for nothing", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serving()
+      const [exec, detached] = yield* Effect.gen(function* () {
+        const exec = Context.get(yield* client(url), Exec.Exec)
+        return [exec, yield* exec.detach(fixtures.hang)] as const
+      }).pipe(Effect.scoped)
+      for (const asked of [
+        exec.run(fixtures.hang),
+        exec.detach(fixtures.hang),
+        exec.list(),
+        exec.capabilities,
+        detached.isRunning,
+        detached.read,
+        detached.wait(),
+        Stream.runDrain(detached.events())
+      ]) {
+        assert.strictEqual((yield* reasonOf(Effect.asVoid(asked)))._tag, "Closed")
+      }
+    })
   )
 
   it.live(

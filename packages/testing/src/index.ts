@@ -1,5 +1,6 @@
 /** Test programs that run commands: scripted, faulty and recorded ones, and the suite that every backend passes. */
 export * as Cassette from "./Cassette.ts"
+export * as CombinatorSuite from "./CombinatorSuite.ts"
 export * as ExecConformance from "./ExecConformance.ts"
 export * as FaultyExec from "./FaultyExec.ts"
 export * as FileSystemSuite from "./FileSystemSuite.ts"

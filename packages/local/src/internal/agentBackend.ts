@@ -7,10 +7,10 @@ import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import * as Agent from "@effect-exec/agent/Agent"
 import type * as Backend from "effect-exec/Backend"
 import * as ExecError from "effect-exec/ExecError"
+import * as Restarting from "effect-exec/Restarting"
 import * as AgentPipe from "./agentPipe.ts"
 import type * as Start from "./start.ts"
 
@@ -51,12 +51,6 @@ const transient = new Set(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE"])
 
 const isTransient = ({ reason }: ExecError.ExecError): boolean => transient.has(reason.detail?.code ?? "")
 
-interface Running {
-  readonly backend: Backend.Backend
-  readonly hasEnded: () => boolean
-  readonly scope: Scope.Closeable
-}
-
 /** Starts commands with an agent; where that cannot be started the first time, with `portable` from then on. */
 export const make = (
   file: string,
@@ -64,59 +58,35 @@ export const make = (
   portable: Backend.Backend
 ): Effect.Effect<Backend.Backend, never, Scope.Scope> =>
   Effect.gen(function* () {
-    // Made now, so that it closes after all that is built on this backend: what is still running is ended in its own
-    // way first.
-    const agents = yield* Effect.flatMap(Effect.scope, Scope.fork)
-    const starting = Semaphore.makeUnsafe(1)
-    let running: Running | undefined
-    // Unknown until the first one was started, or could not be.
-    let works: boolean | undefined
-
-    const start = Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        if (running !== undefined) yield* Scope.close(running.scope, Exit.void)
-        running = undefined
-        const scope = yield* Scope.fork(agents)
-        const agent = yield* restore(Scope.provide(begin(file, base), scope)).pipe(
-          Effect.onError(() => Scope.close(scope, Exit.void))
+    // Where one worked, it is not the system that is to blame for the next.
+    let hasWorked = false
+    const withoutAgent = { backend: portable, hasEnded: () => false }
+    const agent = yield* Restarting.make(
+      attempt(begin(file, base)).pipe(
+        Effect.tap(() => Effect.sync(() => void (hasWorked = true))),
+        Effect.catch((error) =>
+          hasWorked || isTransient(error)
+            ? Effect.fail(error)
+            : Effect.as(
+                Effect.logDebug("The agent cannot be started here; commands start without it", error),
+                withoutAgent
+              )
         )
-        running = { ...agent, scope }
-        works = true
-        return agent.backend
-      })
-    ).pipe(
-      Effect.catch((error) => {
-        if (works === true || isTransient(error)) return Effect.fail(error)
-        works = false
-        return Effect.as(
-          Effect.logDebug("The agent cannot be started here; commands start without it", error),
-          portable
-        )
-      })
+      )
     )
-
-    const current = (): Backend.Backend | undefined =>
-      works === false ? portable : running?.hasEnded() === false ? running.backend : undefined
-
-    const acquire: Effect.Effect<Backend.Backend, ExecError.ExecError> = Effect.suspend(() => {
-      const backend = current()
-      return backend === undefined
-        ? starting.withPermit(
-            Effect.suspend(() => {
-              const other = current()
-              return other === undefined ? start : Effect.succeed(other)
-            })
-          )
-        : Effect.succeed(backend)
-    })
-
     return {
       name: "local",
-      capabilities: Effect.flatMap(acquire, (backend) => backend.capabilities),
-      spawn: (request) => Effect.flatMap(acquire, (backend) => backend.spawn(request)),
-      files: Effect.flatMap(acquire, (backend) => backend.files ?? Effect.undefined)
+      capabilities: Effect.flatMap(agent, ({ backend }) => backend.capabilities),
+      spawn: (request) => Effect.flatMap(agent, ({ backend }) => backend.spawn(request)),
+      files: Effect.flatMap(agent, ({ backend }) => backend.files ?? Effect.undefined)
     }
   })
+
+// Of one that could not be started nothing is left.
+const attempt = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.flatMap(Effect.flatMap(Effect.scope, Scope.fork), (scope) =>
+    Effect.onError(Scope.provide(effect, scope), (cause) => Scope.close(scope, Exit.failCause(cause)))
+  )
 
 const begin = (file: string, base: Start.Base) =>
   Effect.gen(function* () {
