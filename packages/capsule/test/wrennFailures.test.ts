@@ -24,6 +24,7 @@ const documented: Readonly<
     [401, "unauthorized", "X-API-Key or Authorization: Bearer <token> required", ...both("BackendUnavailable")],
     [403, "forbidden", "permission denied", ...both("BackendUnavailable")],
     [404, "not_found", "sandbox not found", ...both("SandboxNotFound")],
+    [408, "timeout", "the body did not come within 10000 ms", ...both("BackendUnavailable")],
     [409, "invalid_state", "sandbox is not running (status: paused)", ...both("SandboxNotRunning")],
     [409, "conflict", "already exists", "TagInUse", "BackendUnavailable"],
     [413, "too_large", "file exceeds 100 MB limit", ...both("InvalidCommand")],

@@ -49,10 +49,12 @@ export interface Limits {
   /** How long a session without a socket lives, in milliseconds: longer than a client tries to come back. */
   readonly grace: number
   /**
-   * How long a stranger has, in milliseconds, for the head of a request, and from an upgrade to its Hello. Answered with 408,
-   * or closed with 4408.
+   * How long a stranger has, in milliseconds, for the head of a request, and from an upgrade to its Hello; and anybody for the
+   * body of a request, unless that is a file. Answered with 408, or closed with 4408.
    */
   readonly greeting: number
+  /** How long a client may take for each 16 KiB of a file that it writes over Wrenn's API, in milliseconds. Answered with 408. */
+  readonly pace: number
   /**
    * How long a process may have between TERM and KILL, in milliseconds, or it could outlive its client and hold up the end of
    * the server. More is `InvalidCommand`.
@@ -83,6 +85,7 @@ export const defaults: Limits = {
   kept: 24 * 1024 * 1024,
   grace: 30_000,
   greeting: 10_000,
+  pace: 30_000,
   termination: 600_000,
   silence: 15_000
 }

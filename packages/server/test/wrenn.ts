@@ -1,4 +1,5 @@
 /** A server, spoken to as clients of Wrenn's API speak, word for word. */
+import * as Net from "node:net"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { assert } from "@effect/vitest"
@@ -49,6 +50,35 @@ export const serving = Effect.fnUntraced(function* (options: Partial<CapsuleServ
         body: type?.startsWith("application/json") === true ? JSON.parse(bytes.toString()) : undefined
       }
     })
+  /** The whole answer to a request whose body comes as one likes: bit by bit, until the server has closed the connection. */
+  const trickle = (
+    path: string,
+    type: string,
+    bits: Iterable<string | Uint8Array>,
+    every = 50
+  ): Effect.Effect<string> =>
+    Effect.callback((resume) => {
+      let text = ""
+      const rest = bits[Symbol.iterator]()
+      const more = () => {
+        const { done, value } = rest.next()
+        if (done !== true) socket.write(value)
+      }
+      const { port } = new URL(url)
+      const socket = Net.connect(Number(port), "127.0.0.1", () => {
+        socket.write(`POST /v1/capsules${path} HTTP/1.1\r\nHost: x\r\nX-API-Key: ${key}\r\nConnection: close\r\n`)
+        socket.write(`Content-Type: ${type}\r\n`)
+        more()
+      })
+      const timer = setInterval(more, every)
+      socket.on("data", (bytes) => (text += String(bytes)))
+      socket.on("error", () => {})
+      socket.on("close", () => {
+        clearInterval(timer)
+        resume(Effect.succeed(text))
+      })
+      return Effect.sync(() => socket.destroy())
+    })
   const open = (path: string, headers: Record<string, string> = { "x-api-key": key }) =>
     Effect.map(connect(`${url}/v1/capsules${path}`, headers, []), conversation)
   const created = yield* ask("POST", "", {})
@@ -58,6 +88,7 @@ export const serving = Effect.fnUntraced(function* (options: Partial<CapsuleServ
     url,
     ask,
     open,
+    trickle,
     /** The path of the capsule. */
     at,
     id: created.body.id as string,

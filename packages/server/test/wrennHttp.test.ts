@@ -1,6 +1,6 @@
 /** Wrenn's API over HTTP: each route and each documented error, as on the wire. */
 import { randomBytes } from "node:crypto"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { assert, describe, it } from "@effect/vitest"
@@ -247,6 +247,95 @@ describe("Wrenn's capsules over HTTP", () => {
       isError(yield* ask("POST", `${at}/files/read`, {}), 400, "invalid_request", "invalid JSON body")
       isError(yield* ask("POST", `${at}/files/read`, { path: "" }), 400, "invalid_request", "path is required")
       isError(yield* ask("POST", `${at}/files/write`, new FormData()), 400, "invalid_request", /file is required/)
+    })
+  )
+
+  // Whether some process has this file as its stdout.
+  const isWriting = (path: string) =>
+    readdirSync("/proc").some((pid) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/1`) === path
+      } catch {
+        return false
+      }
+    })
+  const boundary = "b0undary"
+  const multipart = `multipart/form-data; boundary=${boundary}`
+  const head = (path: string) =>
+    `--${boundary}\r\nContent-Disposition: form-data; name="path"\r\n\r\n${path}\r\n--${boundary}\r\n` +
+    `Content-Disposition: form-data; name="file"; filename="f"\r\n\r\n`
+  const tail = `\r\n--${boundary}--\r\n`
+
+  it.live("a body that trickles is answered with 408, and nothing is left of it", () =>
+    Effect.gen(function* () {
+      const { ask, at, sh, trickle } = yield* serving({ limits: { greeting: 300, pace: 300 } })
+      const home = (yield* sh("pwd")).trim()
+      function* endless(...first: ReadonlyArray<string>) {
+        yield* first
+        while (true) yield "x"
+      }
+      const is408 = (answer: string, message: RegExp) => {
+        const [head = "", body = ""] = answer.split("\r\n\r\n")
+        assert.match(head, /^HTTP\/1.1 408 /)
+        const { error } = JSON.parse(body)
+        assert.strictEqual(error.code, "timeout")
+        assert.match(error.message, message)
+      }
+      const json = "Content-Length: 1000\r\n\r\n{"
+      const paths = [
+        "",
+        `${at}/exec`,
+        `${at}/files/read`,
+        `${at}/files/list`,
+        `${at}/files/mkdir`,
+        `${at}/files/remove`
+      ]
+      const file = `${home}/trickled`
+      yield* Effect.all(
+        [
+          ...paths.map((path) =>
+            Effect.map(trickle(path, "application/json", endless(json)), (answer) => is408(answer, /within 300 ms/))
+          ),
+          ...["write", "stream/write"].map((route) =>
+            Effect.map(
+              trickle(`${at}/files/${route}`, multipart, endless(`Content-Length: 99999\r\n\r\n${head(file)}some`)),
+              (answer) => is408(answer, /less than 16 KiB in 300 ms/)
+            )
+          ),
+          until(Effect.sync(() => isWriting(file)))
+        ],
+        { concurrency: "unbounded" }
+      )
+      yield* until(Effect.sync(() => !isWriting(file)))
+      assert.deepStrictEqual((yield* ask("GET", "")).body.length, 1)
+      assert.deepStrictEqual((yield* ask("GET", `${at}/processes`)).body.processes, [])
+      assert.match(readFileSync(file, "utf8"), /^somex*$/)
+    })
+  )
+
+  it.live("a file may take as long as it likes while it moves, and while it is not taken", () =>
+    Effect.gen(function* () {
+      const { at, sh, trickle } = yield* serving({ limits: { pace: 200 } })
+      const home = (yield* sh("pwd")).trim()
+      const bits = Array.from({ length: 12 }, () => "x".repeat(32 * 1024))
+      const length = head(`${home}/moving`).length + bits.join("").length + tail.length
+      const began = Date.now()
+      const [first = "", ...rest] = [head(`${home}/moving`), ...bits, tail]
+      const moving = trickle(`${at}/files/write`, multipart, [`Content-Length: ${length}\r\n\r\n${first}`, ...rest])
+      assert.match(yield* moving, /^HTTP\/1.1 204 /)
+      assert.isAbove(Date.now() - began, 500)
+      assert.strictEqual(readFileSync(`${home}/moving`).length, 12 * 32 * 1024)
+      yield* sh("mkfifo fifo")
+      const large = "x".repeat(2 * 1024 * 1024)
+      const whole = `Content-Length: ${head(`${home}/fifo`).length + large.length + tail.length}\r\n\r\n`
+      const stuck = yield* Effect.forkChild(
+        trickle(`${at}/files/stream/write`, multipart, [whole + head(`${home}/fifo`) + large + tail]),
+        { startImmediately: true }
+      )
+      yield* Effect.sleep(600)
+      assert.isUndefined(stuck.pollUnsafe())
+      assert.strictEqual((yield* sh("wc -c < fifo")).trim(), String(large.length))
+      assert.match(yield* Fiber.join(stuck), /^HTTP\/1.1 204 /)
     })
   )
 })

@@ -2,17 +2,15 @@
  * The capsules over HTTP, as PROTOCOL.md has them.
  */
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Response from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
 import { CapsuleInfo, CreateCapsule } from "@effect-exec/capsule/CapsuleInfo"
 import * as ExecError from "effect-exec/ExecError"
-import * as Host from "effect-exec/Host"
 import type { Limits } from "../Limits.ts"
+import { inTime } from "./bodies.ts"
 import type { Capsule } from "./capsule.ts"
 import type { Capsules } from "./capsules.ts"
 import { failure } from "./failure.ts"
@@ -28,6 +26,9 @@ const info = ({ createdAt, id, status, template }: Capsule): CapsuleInfo => ({
   createdAt: DateTime.makeUnsafe(createdAt)
 })
 
+const late = ({ greeting }: Limits) =>
+  failure(new ExecError.LimitReached({ limit: `${greeting} ms for a request's body` }), 408)
+
 const known = (capsules: Capsules): Effect.Effect<Capsule, ExecError.ExecError, HttpRouter.RouteContext> =>
   Effect.flatMap(HttpRouter.params, ({ id = "" }) => {
     const capsule = capsules.find(id)
@@ -35,17 +36,6 @@ const known = (capsules: Capsules): Effect.Effect<Capsule, ExecError.ExecError, 
       ? Effect.fail(ExecError.make(new ExecError.SandboxNotFound({ sandbox: id })))
       : Effect.succeed(capsule)
   })
-
-// Whoever is let in may still be slow, or worse.
-const inTime = Effect.fnUntraced(function* <A, E, R>(body: Effect.Effect<A, E, R>, { greeting }: Limits) {
-  // Ended with the request: ending it before would cut the connection, and nobody could be answered.
-  const reading = yield* Effect.forkScoped(body)
-  const late = failure(new ExecError.LimitReached({ limit: `${greeting} ms for a request's body` }), 408)
-  return yield* Effect.raceFirst(
-    Fiber.join(reading),
-    Effect.andThen(Host.sleep(Duration.millis(greeting)), Effect.fail(late))
-  )
-})
 
 /** Every route of this protocol's. */
 export const routes = (capsules: Capsules, metrics: Effect.Effect<string>, limits: Limits) =>
@@ -59,7 +49,7 @@ export const routes = (capsules: Capsules, metrics: Effect.Effect<string>, limit
       "POST",
       "/capsules",
       Effect.gen(function* () {
-        const capsule = yield* capsules.create(yield* inTime(createJson, limits))
+        const capsule = yield* capsules.create(yield* inTime(createJson, limits.greeting, late(limits)))
         return yield* infoJson(info(capsule), { status: 201 })
       })
     ),

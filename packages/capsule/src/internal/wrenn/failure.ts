@@ -103,7 +103,7 @@ const reasonOf = ({ code, state, status, text }: Said, asked: Asked): ExecError.
 const noDirectory = /\bcwd\b.*does not exist/
 
 // Before anybody was asked to start anything.
-const isBefore = ({ code, status }: Said): boolean => status === 503 || code === "host_unavailable"
+const isBefore = ({ status }: Said): boolean => status === 503 || status === 408
 
 const ofWords = (said: Said, asked: Asked): ExecError.ExecError => {
   const { code, status, text } = said

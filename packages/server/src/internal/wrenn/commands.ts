@@ -85,7 +85,7 @@ const background = Effect.fnUntraced(function* (capsule: Capsule, request: Wrenn
 })
 
 const run = Effect.fnUntraced(function* (capsule: Capsule, limits: Limits) {
-  const request = yield* body(WrennWire.ExecRequest).pipe(
+  const request = yield* body(WrennWire.ExecRequest, limits).pipe(
     Effect.catchTag("SchemaError", (error) =>
       Effect.fail(invalid(/\["cmd"\]/.test(error.message) ? "cmd is required" : `invalid JSON body: ${error.message}`))
     )

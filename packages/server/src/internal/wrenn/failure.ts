@@ -32,6 +32,9 @@ export const notFound = (problem: string) => new WrennFailure({ status: 404, cod
 
 export const tooLarge = (problem: string) => new WrennFailure({ status: 413, code: "too_large", problem })
 
+/** Of a body that does not come. */
+export const tooSlow = (problem: string) => new WrennFailure({ status: 408, code: "timeout", problem })
+
 /** What went wrong where commands run. */
 export const agentError = (problem: string) => new WrennFailure({ status: 502, code: "agent_error", problem })
 

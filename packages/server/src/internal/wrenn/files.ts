@@ -15,10 +15,11 @@ import * as Command from "effect-exec/Command"
 import * as ExecResult from "effect-exec/ExecResult"
 import { toCode } from "effect-exec/ExitStatus"
 import type { Limits } from "../../Limits.ts"
+import { atPace } from "../bodies.ts"
 import type { Capsule } from "../capsule.ts"
 import type { Capsules } from "../capsules.ts"
 import * as entries from "./entries.ts"
-import { agentError, invalid, notFound, tooLarge, WrennFailure } from "./failure.ts"
+import { agentError, invalid, notFound, tooLarge, tooSlow, WrennFailure } from "./failure.ts"
 import { body, done, inCapsule, json } from "./requests.ts"
 
 // None that a shell, `cat` or `rm` ends with by itself.
@@ -64,7 +65,7 @@ const problem = (code: number, path: string, said: string): WrennFailure => {
 const checked = ({ path, ...rest }: { readonly path: string; readonly depth?: number }) =>
   path === "" || path.includes("\0") ? Effect.fail(invalid("path is required")) : Effect.succeed({ path, ...rest })
 
-const pathOf = Effect.flatMap(body(WrennWire.PathRequest), checked)
+const pathOf = (limits: Limits) => Effect.flatMap(body(WrennWire.PathRequest, limits), checked)
 
 /** Runs a script that says little, and fails with what it ends with. */
 const run = (capsule: Capsule, name: Name, path: string, ...args: ReadonlyArray<string>) =>
@@ -77,8 +78,8 @@ const run = (capsule: Capsule, name: Name, path: string, ...args: ReadonlyArray<
   )
 
 /** The bytes of a file, once the first are known to be some; what goes wrong after that cuts the answer off. */
-const read = Effect.fnUntraced(function* (capsule: Capsule) {
-  const { path } = yield* pathOf
+const read = Effect.fnUntraced(function* (capsule: Capsule, limits: Limits) {
+  const { path } = yield* pathOf(limits)
   const process = yield* capsule.exec.spawn(toCommand("read", path))
   let said = ""
   const bytes = process.events.pipe(
@@ -97,8 +98,8 @@ const read = Effect.fnUntraced(function* (capsule: Capsule) {
 })
 
 /** Takes the file of a form, whose path comes before it, as fast as it is written. */
-const write = (capsule: Capsule, most: number | undefined) =>
-  Effect.gen(function* () {
+const write = (capsule: Capsule, { pace }: Limits, most: number | undefined) => {
+  const written = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     let path: string | undefined
     let isWritten = false
@@ -120,6 +121,8 @@ const write = (capsule: Capsule, most: number | undefined) =>
     Effect.provideService(MaxBodySize, most === undefined ? undefined : ByteSize.bytes(most)),
     Effect.provideService(Multipart.MaxFileSize, undefined)
   )
+  return atPace(written, pace, tooSlow(`the file came too slowly: less than 16 KiB in ${pace} ms`))
+}
 
 const store = Effect.fnUntraced(function* <E>(capsule: Capsule, path: string, content: Stream.Stream<Uint8Array, E>) {
   const process = yield* capsule.exec.spawn(toCommand("write", path), { stdin: content })
@@ -134,13 +137,13 @@ export const routes = (capsules: Capsules, limits: Limits) => {
     act: (capsule: Capsule) => Effect.Effect<Response.HttpServerResponse, E, R>
   ) => HttpRouter.route("POST", `/v1/capsules/:id/files${path}`, inCapsule(capsules, act))
   return [
-    route("/read", read),
-    route("/stream/read", read),
-    route("/write", (capsule) => write(capsule, limits.file)),
-    route("/stream/write", (capsule) => write(capsule, undefined)),
+    route("/read", (capsule) => read(capsule, limits)),
+    route("/stream/read", (capsule) => read(capsule, limits)),
+    route("/write", (capsule) => write(capsule, limits, limits.file)),
+    route("/stream/write", (capsule) => write(capsule, limits, undefined)),
     route("/list", (capsule) =>
       Effect.gen(function* () {
-        const { depth = 1, path } = yield* pathOf
+        const { depth = 1, path } = yield* pathOf(limits)
         const levels = Math.min(Math.max(Math.trunc(depth), 1), 100)
         const bytes = yield* run(capsule, "list", path.replace(/(?<=.)\/+$/, ""), String(levels))
         return json({ entries: entries.parse(bytes) })
@@ -148,11 +151,13 @@ export const routes = (capsules: Capsules, limits: Limits) => {
     ),
     route("/mkdir", (capsule) =>
       Effect.gen(function* () {
-        const { path } = yield* pathOf
+        const { path } = yield* pathOf(limits)
         const [entry] = entries.parse(yield* run(capsule, "mkdir", path.replace(/(?<=.)\/+$/, "")))
         return json({ entry })
       })
     ),
-    route("/remove", (capsule) => Effect.flatMap(pathOf, ({ path }) => Effect.as(run(capsule, "remove", path), done)))
+    route("/remove", (capsule) =>
+      Effect.flatMap(pathOf(limits), ({ path }) => Effect.as(run(capsule, "remove", path), done))
+    )
   ]
 }

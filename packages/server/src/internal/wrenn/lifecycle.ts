@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as WrennWire from "@effect-exec/capsule/WrennWire"
 import * as ExecError from "effect-exec/ExecError"
+import type { Limits } from "../../Limits.ts"
 import type { Capsule } from "../capsule.ts"
 import type { Capsules, Facts } from "../capsules.ts"
 import { notFound } from "./failure.ts"
@@ -41,8 +42,8 @@ const newId = (): string =>
     .toString(36)
     .padStart(25, "0")}`
 
-const create = Effect.fnUntraced(function* (capsules: Capsules) {
-  const { template, timeout_sec } = yield* body(WrennWire.Create)
+const create = Effect.fnUntraced(function* (capsules: Capsules, limits: Limits) {
+  const { template, timeout_sec } = yield* body(WrennWire.Create, limits)
   const capsule = yield* capsules.create({
     id: newId(),
     template: template ?? defaultTemplate,
@@ -59,8 +60,8 @@ const create = Effect.fnUntraced(function* (capsules: Capsules) {
 })
 
 /** The routes. */
-export const routes = (capsules: Capsules) => [
-  HttpRouter.route("POST", "/v1/capsules", create(capsules)),
+export const routes = (capsules: Capsules, limits: Limits) => [
+  HttpRouter.route("POST", "/v1/capsules", create(capsules, limits)),
   HttpRouter.route(
     "GET",
     "/v1/capsules",

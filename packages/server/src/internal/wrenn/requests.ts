@@ -7,9 +7,11 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Response from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
 import * as ExecError from "effect-exec/ExecError"
+import type { Limits } from "../../Limits.ts"
+import { inTime } from "../bodies.ts"
 import type { Capsule } from "../capsule.ts"
 import type { Capsules } from "../capsules.ts"
-import { invalid, notFound, type WrennFailure } from "./failure.ts"
+import { invalid, notFound, tooSlow, type WrennFailure } from "./failure.ts"
 
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 
@@ -47,18 +49,17 @@ export const inCapsule = <E, R>(
   )
 
 /** The JSON body of the request. Without one it is `{}`. */
-export const body = <A, I>(schema: Schema.Codec<A, I>) => {
+export const body = <A, I>(schema: Schema.Codec<A, I>, { greeting }: Limits) => {
   const decode = Schema.decodeUnknownEffect(schema)
-  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-    Effect.flatMap(request.text, (text) =>
-      Effect.flatMap(
-        Effect.try({
-          try: () => JSON.parse(text === "" ? "{}" : text) as unknown,
-          catch: () => invalid("invalid JSON body")
-        }),
-        (json) => decode(json)
-      )
-    )
+  const text = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.text)
+  return inTime(text, greeting, tooSlow(`the body did not come within ${greeting} ms`)).pipe(
+    Effect.flatMap((text) =>
+      Effect.try({
+        try: () => JSON.parse(text === "" ? "{}" : text) as unknown,
+        catch: () => invalid("invalid JSON body")
+      })
+    ),
+    Effect.flatMap(decode)
   )
 }
 

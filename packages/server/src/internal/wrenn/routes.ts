@@ -11,7 +11,7 @@ import * as lifecycle from "./lifecycle.ts"
 export const isWrenn = (url: string): boolean => url.startsWith("/v1/")
 
 export const routes = (capsules: Capsules, limits: Limits) => [
-  ...lifecycle.routes(capsules),
+  ...lifecycle.routes(capsules, limits),
   ...commands.routes(capsules, limits),
   ...files.routes(capsules, limits)
 ]
