@@ -91,8 +91,8 @@ export interface PullProgress {
 }
 
 /**
- * The calls. Each one has a deadline; when that passes it fails with `BackendUnavailable`, and the same when the engine
- * cannot be reached. What the engine refuses is `SandboxNotFound`, `SandboxNotRunning` or `StartFailed`, with the
+ * The calls. The engine has to answer each in time, and to go on with the longer ones; when it does not, or cannot be
+ * reached, the call fails with `BackendUnavailable`. What the engine refuses is `SandboxNotFound`, `SandboxNotRunning` or `StartFailed`, with the
  * engine's words and HTTP status in `detail`. Interrupting a call gives it up; what the engine does of it is unknown.
  */
 export interface DockerClient {
@@ -143,7 +143,11 @@ export const DockerClient: Context.Reference<DockerClient> = Context.Reference<D
 export interface Options {
   /** `unix:///path/to/docker.sock` or `tcp://host:port`; what the environment says by default. */
   readonly host?: string | undefined
-  /** The longest a call may take, in milliseconds; 60,000 by default. Pulling and archives may take longer. */
+  /**
+   * The longest the engine may take for an answer, and the longest it may do nothing in the middle of an archive, in
+   * milliseconds; 60,000 by default, and five times that in the middle of a pull. How long these take in all is not
+   * limited.
+   */
   readonly deadlineMillis?: number | undefined
 }
 

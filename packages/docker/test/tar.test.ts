@@ -16,7 +16,10 @@ const read = (archive: Uint8Array, size: number) => collect(Tar.file(Stream.from
 
 const pack = (name: string, bytes: Uint8Array, size: number, chunk: number) =>
   collect(
-    Stream.fromAsyncIterable(Tar.pack({ name, size }, readable(cut(bytes, chunk))), (cause) => (cause as Error).message)
+    Stream.fromAsyncIterable(
+      Tar.pack({ name, size }, readable(cut(bytes, chunk)), new AbortController().signal),
+      (cause) => (cause as Error).message
+    )
   )
 
 const names = Arbitrary.schema(Schema.Literals(["a", "ä", "x".repeat(99), "x".repeat(101), "ü".repeat(80)]))

@@ -101,16 +101,23 @@ export const writeFile = <E, R>(
       Stream.tap((chunk) => Effect.sync(() => void (left -= chunk.length))),
       Stream.tapError((error) => Effect.sync(() => void (failed = { error })))
     )
-    return Effect.flatMap(Stream.toReadableStreamEffect(counted), (readable) =>
-      put(Tar.pack({ name, mode, uid, gid, size }, readable)).pipe(
-        Effect.catch((error): Effect.Effect<never, ExecError | PlatformError.PlatformError | E> =>
-          failed !== undefined
-            ? Effect.fail(failed.error)
-            : Effect.fail(
-                left === 0 ? error : problem("writeFile", "BadResource", path, `the stream is not of ${size} bytes`)
-              )
-        )
+    const stop = new AbortController()
+    const whyNot = (
+      error: ExecError | PlatformError.PlatformError
+    ): Effect.Effect<never, ExecError | PlatformError.PlatformError | E> => {
+      if (failed !== undefined) return Effect.fail(failed.error)
+      // What is wrong with the archive has neither a status of the engine nor a code of its socket.
+      const isOfArchive = error._tag === "ExecError" && error.reason.detail?.code === "EIO"
+      return Effect.fail(
+        isOfArchive && left !== 0
+          ? problem("writeFile", "BadResource", path, `the stream is not of ${size} bytes`)
+          : error
       )
-    )
+    }
+    return Effect.flatMap(
+      Stream.toReadableStreamEffect(counted),
+      (readable) => Effect.catch(put(Tar.pack({ name, mode, uid, gid, size }, readable, stop.signal)), whyNot)
+      // Whoever makes the bytes is told that nobody takes them any more.
+    ).pipe(Effect.ensuring(Effect.sync(() => stop.abort())))
   })
 }

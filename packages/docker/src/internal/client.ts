@@ -1,7 +1,6 @@
 /**
  * The calls, over dockerode.
  */
-import { Readable } from "node:stream"
 import type Dockerode from "dockerode"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -12,9 +11,12 @@ import * as Info from "./info.ts"
 /** An engine may notice that memory ran out after we have learned of the death. */
 const noticeMillis = 250
 
+/** An engine says nothing while it checks and unpacks a large layer. */
+const pullPatience = 5
+
 /** A client of the engine at this place, or where the environment says. */
 export const connect = (given: string | undefined, deadlineMillis: number): DockerClient => {
-  const { ask, bytes, info, upgrade, url } = Engine.make(given, deadlineMillis)
+  const { ask, bytes, info, send, upgrade, url } = Engine.make(given, deadlineMillis)
   return {
     host: url,
     version: info,
@@ -25,7 +27,7 @@ export const connect = (given: string | undefined, deadlineMillis: number): Dock
       ),
     pull: (image) =>
       Stream.flatMap(
-        Info.lines(bytes(`image ${image}`, (docker, abortSignal) => docker.pull(image, { abortSignal }))),
+        Info.lines(bytes(`image ${image}`, (docker, abortSignal) => docker.pull(image, { abortSignal }), pullPatience)),
         (line) => Info.progress(line, url, image)
       ),
     createContainer: (body) =>
@@ -57,25 +59,13 @@ export const connect = (given: string | undefined, deadlineMillis: number): Dock
         (all) => all.map(({ Id, Labels, State }) => ({ id: Id, status: State, labels: Labels }))
       ),
     putArchive: (id, path, tar) =>
-      Effect.asVoid(
-        ask(
-          id,
-          (docker, abortSignal) =>
-            docker
-              .getContainer(id)
-              .putArchive(
-                tar instanceof Uint8Array
-                  ? Buffer.from(tar.buffer, tar.byteOffset, tar.byteLength)
-                  : Readable.from(tar),
-                {
-                  path,
-                  // Otherwise a file takes the place of a directory of its name, and of all that is in it.
-                  noOverwriteDirNonDir: "1",
-                  abortSignal
-                } as never
-              ),
-          Engine.archiveMillis
-        )
+      send(id, tar instanceof Uint8Array ? [tar] : tar, (docker, body, abortSignal) =>
+        docker.getContainer(id).putArchive(body, {
+          path,
+          // Otherwise a file takes the place of a directory of its name, and of all that is in it.
+          noOverwriteDirNonDir: "1",
+          abortSignal
+        } as never)
       ),
     getArchive: (id, path) =>
       bytes(id, (docker, abortSignal) => docker.getContainer(id).getArchive({ path, abortSignal })),

@@ -1,8 +1,10 @@
 /**
  * One engine: connected to when it is first asked, in a version of its API that both understand, within deadlines.
  */
+import { Readable } from "node:stream"
 import type Dockerode from "dockerode"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ExecError } from "effect-exec/ExecError"
@@ -10,19 +12,26 @@ import type { EngineInfo } from "../DockerClient.ts"
 import { type EngineFailure, failure, unreachable } from "./failure.ts"
 import * as Hijack from "./hijack.ts"
 import * as Host from "./host.ts"
-
-/** Longer than a large archive takes over a slow line. */
-export const archiveMillis = 600_000
+import { Patience } from "./patience.ts"
 
 /** Ways to ask. Each names what it is about, for the message when it fails. */
 export interface Engine {
   readonly url: string
   readonly info: Effect.Effect<EngineInfo, ExecError>
-  readonly ask: <A>(sandbox: string | undefined, call: Call<A>, millis?: number) => Effect.Effect<A, ExecError>
+  /** A question and its answer, which has to be there in time. */
+  readonly ask: <A>(sandbox: string | undefined, call: Call<A>) => Effect.Effect<A, ExecError>
+  /** What the engine sends: it has to go on sending, `patience` times as long as it has for an answer. */
   readonly bytes: (
-    sandbox: string | undefined,
-    call: Call<NodeJS.ReadableStream>
+    sandbox: string,
+    call: Call<NodeJS.ReadableStream>,
+    patience?: number
   ) => Stream.Stream<Uint8Array, ExecError>
+  /** What is sent to the engine: it has to go on taking it. */
+  readonly send: (
+    sandbox: string,
+    bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    call: Sending
+  ) => Effect.Effect<void, ExecError>
   readonly upgrade: (
     sandbox: string,
     path: string,
@@ -40,6 +49,9 @@ interface Connected {
 
 /** One call of dockerode. */
 export type Call<A> = (docker: Dockerode, abortSignal: AbortSignal) => Promise<A>
+
+/** One that sends. */
+export type Sending = (docker: Dockerode, body: NodeJS.ReadableStream, abortSignal: AbortSignal) => Promise<unknown>
 
 const compare = (a: string, b: string): number => {
   const [a1 = 0, a2 = 0] = a.split(".").map(Number)
@@ -74,13 +86,11 @@ interface Thrown {
   readonly json?: { readonly message?: unknown }
 }
 
-// Not every call of dockerode can be aborted; none is waited for longer than this.
-const before = <A>(signal: AbortSignal, millis: number, call: (signal: AbortSignal) => Promise<A>): Promise<A> =>
+// Not every call of dockerode can be aborted; none is waited for longer.
+const until = <A>(signal: AbortSignal, call: () => Promise<A>): Promise<A> =>
   new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject({ code: "ETIMEDOUT", message: `no answer within ${millis} ms` }), {
-      once: true
-    })
-    call(signal).then(resolve, reject)
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true })
+    call().then(resolve, reject)
   })
 
 const refuse = (url: string, error: ExecError): Engine => ({
@@ -88,6 +98,7 @@ const refuse = (url: string, error: ExecError): Engine => ({
   info: Effect.fail(error),
   ask: () => Effect.fail(error),
   bytes: () => Stream.fail(error),
+  send: () => Effect.fail(error),
   upgrade: () => Effect.fail(error)
 })
 
@@ -113,22 +124,45 @@ export const make = (given: string | undefined, deadlineMillis: number): Engine 
   const host = Host.find(given)
   if ("hint" in host) return refuse(host.url, unreachable(host.url, host.hint))
 
-  const attempt = <A>(
+  const failed = (sandbox: string | undefined) => (cause: unknown) =>
+    failure({ host: host.url, sandbox }, failureOf(cause))
+
+  /** Calls, with patience for the answer; it is over with the scope. */
+  const begin = <A>(
     sandbox: string | undefined,
     millis: number,
+    call: (patience: Patience) => Promise<A>
+  ): Effect.Effect<readonly [A, Patience], ExecError, Scope.Scope> =>
+    Effect.flatMap(
+      Effect.acquireRelease(
+        Effect.sync(() => new Patience(millis)),
+        (patience, exit) => Effect.sync(() => (Exit.isSuccess(exit) ? patience.rest() : patience.giveUp()))
+      ),
+      (patience) =>
+        Effect.tryPromise({
+          try: () => {
+            patience.wait()
+            return until(patience.signal, () => call(patience))
+          },
+          catch: (cause) => failed(sandbox)(patience.reason(cause))
+        }).pipe(Effect.map((answer) => [answer, patience] as const))
+    )
+  const attempt = <A>(
+    sandbox: string | undefined,
     call: (signal: AbortSignal) => Promise<A>
   ): Effect.Effect<A, ExecError> =>
-    Effect.tryPromise({
-      // The deadline is of the machine's clock, also where the program's time is simulated.
-      try: (signal) => before(AbortSignal.any([signal, AbortSignal.timeout(millis)]), millis, call),
-      catch: (cause) => failure({ host: host.url, sandbox }, failureOf(cause))
-    })
+    Effect.scoped(
+      Effect.map(
+        begin(sandbox, deadlineMillis, ({ signal }) => call(signal)),
+        ([answer]) => answer
+      )
+    )
 
   let connected: Connected | undefined
   const connection: Effect.Effect<Connected, ExecError> = Effect.suspend(() =>
     connected !== undefined
       ? Effect.succeed(connected)
-      : attempt(undefined, deadlineMillis, async () => {
+      : attempt(undefined, async () => {
           const version = await (await open(host)).version()
           const api = negotiate(version.ApiVersion, version.MinAPIVersion)
           connected = {
@@ -138,8 +172,8 @@ export const make = (given: string | undefined, deadlineMillis: number): Engine 
           return connected
         })
   )
-  const ask: Engine["ask"] = (sandbox, call, millis = deadlineMillis) =>
-    Effect.flatMap(connection, ({ docker }) => attempt(sandbox, millis, (signal) => call(docker, signal)))
+  const ask: Engine["ask"] = (sandbox, call) =>
+    Effect.flatMap(connection, ({ docker }) => attempt(sandbox, (signal) => call(docker, signal)))
 
   const upgrade: Engine["upgrade"] = (sandbox, path, body) =>
     Effect.flatMap(connection, ({ info }) =>
@@ -148,14 +182,34 @@ export const make = (given: string | undefined, deadlineMillis: number): Engine 
       )
     )
 
-  const bytes: Engine["bytes"] = (sandbox, call) =>
+  const bytes: Engine["bytes"] = (sandbox, call, patience = 1) =>
     Stream.unwrap(
-      Effect.map(ask(sandbox, call, archiveMillis), (readable) =>
-        Stream.fromAsyncIterable(readable as AsyncIterable<Uint8Array>, (cause) =>
-          failure({ host: host.url, sandbox }, failureOf(cause))
+      Effect.flatMap(connection, ({ docker }) =>
+        Effect.map(
+          begin(sandbox, patience * deadlineMillis, ({ signal }) => call(docker, signal)),
+          ([readable, patience]) => {
+            patience.rest()
+            return Stream.fromAsyncIterable(patience.reading(readable as AsyncIterable<Uint8Array>), failed(sandbox))
+          }
         )
       )
     )
 
-  return { url: host.url, info: Effect.map(connection, ({ info }) => info), ask, bytes, upgrade }
+  const send: Engine["send"] = (sandbox, bytes, call) =>
+    Effect.flatMap(connection, ({ docker }) =>
+      Effect.scoped(
+        Effect.asVoid(
+          begin(sandbox, deadlineMillis, async (patience) => {
+            const body = Readable.from(patience.giving(bytes), { objectMode: false })
+            try {
+              await call(docker, body, patience.signal)
+            } finally {
+              body.destroy()
+            }
+          })
+        )
+      )
+    )
+
+  return { url: host.url, info: Effect.map(connection, ({ info }) => info), ask, bytes, send, upgrade }
 }

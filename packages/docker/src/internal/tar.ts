@@ -6,10 +6,17 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { createTarDecoder, createTarPacker, type TarHeader } from "modern-tar"
 
-/** An archive of one file, whose bytes come as a stream of exactly the size that the header says: else it fails. */
-export const pack = (header: TarHeader, bytes: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> => {
+/**
+ * An archive of one file, whose bytes come as a stream of exactly the size that the header says: else it fails. The
+ * stream is cancelled when the signal is given before its end.
+ */
+export const pack = (
+  header: TarHeader,
+  bytes: ReadableStream<Uint8Array>,
+  signal: AbortSignal
+): ReadableStream<Uint8Array> => {
   const { controller, readable } = createTarPacker()
-  bytes.pipeTo(controller.add(header)).then(
+  bytes.pipeTo(controller.add(header), { signal }).then(
     () => controller.finalize(),
     (cause) => controller.error(cause)
   )
