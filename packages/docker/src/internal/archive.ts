@@ -114,10 +114,11 @@ export const writeFile = <E, R>(
           : error
       )
     }
-    return Effect.flatMap(
-      Stream.toReadableStreamEffect(counted),
-      (readable) => Effect.catch(put(Tar.pack({ name, mode, uid, gid, size }, readable, stop.signal)), whyNot)
+    return Stream.toReadableStreamEffect(counted).pipe(
+      Effect.flatMap((readable) => put(Tar.pack({ name, mode, uid, gid, size }, readable, stop.signal))),
+      Effect.catch(whyNot),
       // Whoever makes the bytes is told that nobody takes them any more.
-    ).pipe(Effect.ensuring(Effect.sync(() => stop.abort())))
+      Effect.ensuring(Effect.sync(() => stop.abort()))
+    )
   })
 }
