@@ -27,8 +27,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as ExecError from "./ExecError.ts"
 import type { Overflow } from "./ExecOptions.ts"
-import * as check from "./internal/check.ts"
-import { RingEffects } from "./internal/ringEffects.ts"
+import * as internal from "./internal/ringEffects.ts"
 
 /** Consecutive bytes of one stream. A copy: it stays as it is when the ring moves on. */
 export interface Chunk {
@@ -141,10 +140,4 @@ export const make = (options: {
   readonly capacity: number
   readonly overflow?: Overflow | undefined
 }): Effect.Effect<RingBuffer, ExecError.ExecError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { capacity, overflow = "evict" } = options
-    yield* check.ring(capacity, overflow)
-    const ring = new RingEffects(capacity, overflow)
-    yield* Effect.addFinalizer(() => ring.close)
-    return ring
-  })
+  Effect.acquireRelease(internal.make(options.capacity, options.overflow), (ring) => ring.close)

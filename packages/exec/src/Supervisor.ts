@@ -15,7 +15,8 @@ import { Defaults } from "./Defaults.ts"
 import * as ExecError from "./ExecError.ts"
 import type { DetachOptions, SpawnOptions } from "./ExecOptions.ts"
 import type { Host, Prepared } from "./Host.ts"
-import { Detached, type Scopes } from "./internal/detached.ts"
+import { Detached } from "./internal/detached.ts"
+import * as Ring from "./internal/ringEffects.ts"
 import { Spawned } from "./internal/spawned.ts"
 import { Subscribers } from "./internal/subscribers.ts"
 import { supervise } from "./internal/supervise.ts"
@@ -23,7 +24,6 @@ import { Table } from "./internal/table.ts"
 import type { DetachedProcess } from "./Process.ts"
 import * as ProcessId from "./ProcessId.ts"
 import { type ProcessInfo, publicCommand } from "./ProcessInfo.ts"
-import * as RingBuffer from "./RingBuffer.ts"
 
 const closed = ExecError.make(new ExecError.Closed({ what: "layer that owned these processes" }))
 
@@ -70,14 +70,14 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
     tag: string,
     options: DetachOptions<ExecError.ExecError, R>,
     capacity: number,
-    scopes: Scopes
+    scope: Scope.Closeable
   ): Effect.fn.Return<Detached, ExecError.ExecError, R> {
-    const ring = yield* Scope.provide(RingBuffer.make({ capacity, overflow: options.overflow }), scopes.ring)
+    const ring = yield* Ring.make(capacity, options.overflow)
     const clock = yield* Clock.Clock
     const own = clock === Context.get(context, Clock.Clock) ? context : Context.add(context, Clock.Clock, clock)
     const spawned = supervise(backend, request, policy, options.stdin, own)
-    const supervised = yield* Scope.provide(spawned, scopes.process)
-    return new Detached(request, tag, options.stdin, supervised, ring, clock.currentTimeMillisUnsafe(), scopes)
+    const supervised = yield* Scope.provide(spawned, scope)
+    return new Detached(request, tag, options.stdin, supervised, ring, clock.currentTimeMillisUnsafe(), scope)
   })
 
   // From here on the process is the table's: whatever becomes of the caller, its output is read and its end is seen.
@@ -127,15 +127,10 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
       const done = Deferred.makeUnsafe<void>()
       starting.set(id, done)
       startingTags.add(tag)
-      const scopes = { process: Scope.makeUnsafe(), ring: Scope.makeUnsafe() }
+      const scope = Scope.makeUnsafe()
       const typed = { ...options, stdin: withTypedFailure(id, options.stdin) }
-      return restore(start(prepared, tag, typed, capacity, scopes)).pipe(
-        Effect.onError((cause) =>
-          Effect.andThen(
-            Scope.close(scopes.process, Exit.failCause(cause)),
-            Scope.close(scopes.ring, Exit.failCause(cause))
-          )
-        ),
+      return restore(start(prepared, tag, typed, capacity, scope)).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
         Effect.flatMap(adopt),
         Effect.ensuring(
           Effect.suspend(() => {

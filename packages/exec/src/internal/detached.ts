@@ -21,6 +21,7 @@ import { concat } from "./bytes.ts"
 import * as check from "./check.ts"
 import * as deadline from "./deadline.ts"
 import { Handle } from "./handle.ts"
+import type { RingEffects } from "./ringEffects.ts"
 import { makeReader, type RingText } from "./ringText.ts"
 import type { Supervised } from "./supervise.ts"
 import * as telemetry from "./telemetry.ts"
@@ -29,12 +30,6 @@ import * as telemetry from "./telemetry.ts"
 interface Final {
   readonly exited: Exited
   readonly beyondCap: Gap | undefined
-}
-
-/** What a detached process owns: itself, and the ring, which outlasts it. */
-export interface Scopes {
-  readonly process: Scope.Closeable
-  readonly ring: Scope.Closeable
 }
 
 const closed = ExecError.make(
@@ -46,9 +41,9 @@ const toEvent = (item: RingBuffer.Chunk | RingBuffer.Gap): ExecEvent =>
 
 export class Detached extends Handle<ExecError.ExecError> implements DetachedProcess {
   readonly startedAt: number
-  readonly ring: RingBuffer.RingBuffer
+  readonly ring: RingEffects
   private textOfRing: RingText | undefined
-  private readonly scopes: Scopes
+  private readonly scope: Scope.Closeable
   private isForgotten = false
   private readonly final = Deferred.makeUnsafe<Final, ExecError.ExecError>()
 
@@ -57,14 +52,14 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
     tag: string,
     stdin: DetachOptions<unknown, unknown>["stdin"],
     supervised: Supervised<ExecError.ExecError>,
-    ring: RingBuffer.RingBuffer,
+    ring: RingEffects,
     startedAt: number,
-    scopes: Scopes
+    scope: Scope.Closeable
   ) {
     super(request, tag, stdin, supervised)
     this.ring = ring
     this.startedAt = startedAt
-    this.scopes = scopes
+    this.scope = scope
   }
 
   /** How the process ended, once it has. */
@@ -122,7 +117,7 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
 
   private get release(): Effect.Effect<void> {
     return this.ring.end.pipe(
-      Effect.andThen(Scope.close(this.scopes.process, Exit.void)),
+      Effect.andThen(Scope.close(this.scope, Exit.void)),
       Effect.andThen(this.ring.evicted),
       Effect.flatMap((evicted) => (evicted > 0 ? Metric.update(telemetry.evictedBytes, evicted) : Effect.void))
     )
@@ -132,7 +127,7 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
   get forget(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.isForgotten = true
-      return Scope.close(this.scopes.ring, Exit.void)
+      return this.ring.close
     })
   }
 
@@ -145,7 +140,7 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
     return this.supervised.ending.endBecauseUnwanted.pipe(
       Effect.andThen(this.ring.overflow === "block" ? this.ring.end : Effect.void),
       Effect.andThen(deadline.within(drained, this.supervised.ending.policy.killDeadline)),
-      Effect.andThen(Scope.close(this.scopes.process, Exit.void)),
+      Effect.andThen(Scope.close(this.scope, Exit.void)),
       Effect.andThen(Deferred.fail(this.final, closed)),
       Effect.andThen(this.forget)
     )

@@ -9,8 +9,14 @@ import type * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ExecError from "../ExecError.ts"
+import type { Overflow } from "../ExecOptions.ts"
 import type { Chunk, FromOptions, Gap, Held, RingBuffer } from "../RingBuffer.ts"
+import * as check from "./check.ts"
 import { type Reader, Ring, type Writer } from "./ring.ts"
+
+/** A ring of which nobody but the caller knows: its memory goes with it, or with `close`. */
+export const make = (capacity: number, overflow: Overflow = "evict"): Effect.Effect<RingEffects, ExecError.ExecError> =>
+  Effect.map(check.ring(capacity, overflow), () => new RingEffects(capacity, overflow))
 
 const closed = (what: string) => ExecError.make(new ExecError.Closed({ what }))
 const invalid = (field: string, problem: string) => ExecError.make(new ExecError.InvalidCommand({ field, problem }))
