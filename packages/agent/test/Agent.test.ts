@@ -488,6 +488,70 @@ describe("stdin", () => {
   }
 })
 
+describe("who is told and does not wait", () => {
+  /** What a listener of this process is told, together with what a fiber learns that waits for the exit. */
+  const told = Effect.fnUntraced(function* ({ exited, tell }: Backend.Running) {
+    const all: Array<string> = []
+    yield* fork(Effect.onExit(exited, (exit) => Effect.sync(() => all.push(`waited ${exit._tag}`))))
+    tell!({ exited: (exit) => all.push(`exited ${exit._tag}`), readable: () => all.push("readable") })
+    return all
+  })
+  // Methods need their object.
+  const bound = (process: Backend.Running): Backend.Running => ({
+    ...process,
+    exited: process.exited,
+    tell: (listener) => process.tell!(listener),
+    whenReadable: () => process.whenReadable!()
+  })
+
+  it.live("learns of the exit before whoever waits for it, and once, also where the pipe is lost later", () =>
+    Effect.gen(function* () {
+      const { agent, number, process } = yield* running()
+      const all = yield* told(bound(process))
+      agent.says(number, exit(5))
+      assert.deepStrictEqual(all, ["exited Success", "waited Success"])
+      agent.leaves()
+      yield* agent.until(() => agent.isEnded || undefined)
+      assert.deepStrictEqual(yield* told(bound(process)), ["waited Success", "exited Success"])
+      assert.deepStrictEqual(all, ["exited Success", "waited Success"])
+    })
+  )
+
+  it.live("learns of the loss as of an exit", () =>
+    Effect.gen(function* () {
+      const { agent, process } = yield* running()
+      const all = yield* told(bound(process))
+      agent.leaves()
+      yield* agent.until(() => agent.isEnded || undefined)
+      assert.deepStrictEqual(all, ["exited Failure", "waited Failure"])
+    })
+  )
+
+  it.live(
+    "learns that there is something to pull: when asked for, once, and not where there is something already",
+    () =>
+      Effect.gen(function* () {
+        const { agent, number, process } = yield* running()
+        const { whenReadable, ...rest } = bound(process)
+        const all = yield* told(rest)
+        agent.says(number, { fd: 1, text: "not asked" })
+        assert.isFalse(whenReadable!())
+        yield* process.pull
+        assert.isTrue(whenReadable!())
+        agent.says(number, { fd: 1, text: "first" })
+        agent.says(number, { fd: 2, text: "second" })
+        assert.deepStrictEqual(all, ["readable"])
+        assert.isFalse(whenReadable!())
+        assert.deepStrictEqual(texts(yield* process.pull), ["1first", "2second"])
+        assert.isTrue(whenReadable!())
+        agent.says(number, exit(0), empty, closed)
+        assert.include(all.slice(1), "readable")
+        assert.isFalse(whenReadable!())
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(process.pull)))
+      })
+  )
+})
+
 describe("a lost pipe", () => {
   const losses: ReadonlyArray<readonly [what: string, lose: (agent: FakeAgent) => void, isSilent: boolean]> = [
     ["its end", (agent) => agent.leaves(), true],

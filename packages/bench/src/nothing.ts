@@ -4,9 +4,51 @@
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import { type Backend, ExitStatus } from "effect-exec"
+import * as Exit from "effect/Exit"
+import { type Backend, ExitStatus, type Signal } from "effect-exec"
 
 let pids = 0
+
+class Nothing implements Backend.Running {
+  readonly pid = ++pids
+  private readonly end = Deferred.makeUnsafe<ExitStatus.ExitStatus>()
+  private listener: Backend.Listener | undefined
+  private hasEnded = false
+
+  get pull(): Backend.Running["pull"] {
+    return Effect.andThen(this.exited, Cause.done())
+  }
+  get closeOutput() {
+    return Effect.void
+  }
+  write() {
+    return Effect.void
+  }
+  get closeStdin() {
+    return Effect.void
+  }
+  get exited() {
+    return Deferred.await(this.end)
+  }
+  tell(listener: Backend.Listener): void {
+    this.listener = listener
+  }
+  whenReadable(): boolean {
+    return !this.hasEnded
+  }
+  get treeEmpty() {
+    return Effect.asVoid(this.exited)
+  }
+  signal(signal: Signal.Signal) {
+    return Effect.sync(() => {
+      if (this.hasEnded) return
+      this.hasEnded = true
+      const exit = Exit.succeed(ExitStatus.signaled(signal))
+      this.listener?.exited(exit)
+      Deferred.doneUnsafe(this.end, exit)
+    })
+  }
+}
 
 export const backend: Backend.Backend = {
   name: "nothing",
@@ -19,19 +61,5 @@ export const backend: Backend.Backend = {
     detach: "layer",
     pidReuse: "exact"
   }),
-  spawn: () =>
-    Effect.sync(() => {
-      const end = Deferred.makeUnsafe<ExitStatus.ExitStatus>()
-      const exited = Deferred.await(end)
-      return {
-        pid: ++pids,
-        pull: Effect.andThen(exited, Cause.done()),
-        closeOutput: Effect.void,
-        write: () => Effect.void,
-        closeStdin: Effect.void,
-        exited,
-        treeEmpty: Effect.asVoid(exited),
-        signal: (signal) => Effect.asVoid(Deferred.succeed(end, ExitStatus.signaled(signal)))
-      }
-    })
+  spawn: () => Effect.sync(() => new Nothing())
 }

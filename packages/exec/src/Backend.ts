@@ -4,6 +4,7 @@
  */
 import type * as Arr from "effect/Array"
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import type { Capabilities } from "./Capabilities.ts"
@@ -32,6 +33,14 @@ export interface SpawnRequest {
   readonly lingering: Lingering
 }
 
+/** Who is told what becomes of a process, so that no fiber has to wait for it. */
+export interface Listener {
+  /** What `exited` gives, or how it fails: once, and before whoever waits for that goes on. */
+  readonly exited: (exit: Exit.Exit<ExitStatus, ExecError>) => void
+  /** The pull that `whenReadable` was asked for would not wait any more. */
+  readonly readable: () => void
+}
+
 /** Which processes a signal goes to. */
 export type SignalScope = "process" | "tree"
 
@@ -58,6 +67,17 @@ export interface Running {
   readonly closeStdin: Effect.Effect<void, ExecError>
   /** The process ended. Says nothing about its descendants nor its pipes, and does not depend on anybody's reading. */
   readonly exited: Effect.Effect<ExitStatus, ExecError>
+  /**
+   * Has one listener told of the exit, also where that is known already. May be absent: a fiber then waits for `exited`, and
+   * another one for `pull`, which costs more than a process that is quiet does otherwise. What changes either of the two leaves
+   * this away.
+   */
+  readonly tell?: (listener: Listener) => void
+  /**
+   * Has the listener told, once, when a pull would not wait; false, and nothing is told, where it would not now. A pull in the
+   * meantime takes that back.
+   */
+  readonly whenReadable?: () => boolean
   /** The process and all of its tree that the backend can see have ended. Does not depend on anybody's reading. */
   readonly treeEmpty: Effect.Effect<void, ExecError>
   /**

@@ -2,7 +2,7 @@
  * The defaults of the options, in one place: read at every call, in the caller's context.
  */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
 /** What an option means when it is absent. */
@@ -21,11 +21,12 @@ export interface Defaults {
 
 /** What an option means when it is absent. */
 export const Defaults = Context.Reference<Defaults>("effect-exec/Defaults", {
+  // Durations and not texts, so that all processes share them.
   defaultValue: () => ({
-    timeout: "30 seconds",
+    timeout: Duration.seconds(30),
     maxOutput: 10 * 1024 * 1024,
-    grace: "2 seconds",
-    killDeadline: "5 seconds",
+    grace: Duration.seconds(2),
+    killDeadline: Duration.seconds(5),
     ring: 1024 * 1024
   })
 })

@@ -8,6 +8,7 @@ import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Backend } from "./Backend.ts"
@@ -65,6 +66,12 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
   const retain = (process: Detached) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.flatMap(table.retain(process, now), forget))
 
+  // A fiber for as long as there is something to move: one that waits would cost more than a process that is quiet.
+  const pump = (process: Detached): void => {
+    const moved = Effect.flatMap(process.pump, (isOver) => (isOver ? retain(process) : Effect.void))
+    Fiber.runIn(Effect.runForkWith(context)(moved), pumps)
+  }
+
   const start = Effect.fnUntraced(function* <R>(
     { request, policy }: Prepared,
     tag: string,
@@ -77,22 +84,17 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
     const own = clock === Context.get(context, Clock.Clock) ? context : Context.add(context, Clock.Clock, clock)
     const spawned = supervise(backend, request, policy, options.stdin, own)
     const supervised = yield* Scope.provide(spawned, scope)
-    return new Detached(request, tag, options.stdin, supervised, ring, clock.currentTimeMillisUnsafe(), scope)
+    return new Detached(request, tag, options.stdin, supervised, ring, clock.currentTimeMillisUnsafe(), scope, pump)
   })
 
   // From here on the process is the table's: whatever becomes of the caller, its output is read and its end is seen.
   const adopt = (process: Detached): Effect.Effect<DetachedProcess, ExecError.ExecError> =>
     Effect.suspend(() => {
-      const pump = Effect.updateContext(process.pump, (_: Context.Context<never>) => context)
-      // The layer closed while this one was starting: nobody else will end it.
-      if (isClosed)
-        return Effect.forkDetach(pump).pipe(Effect.andThen(process.shutdown), Effect.andThen(Effect.fail(closed)))
+      // The layer closed while this one was starting.
+      if (isClosed) return Effect.fail(closed)
       table.add(process)
-      return Effect.andThen(pump, retain(process)).pipe(
-        Effect.forkIn(pumps),
-        Effect.andThen(subscribers.started(process)),
-        Effect.as(process)
-      )
+      pump(process)
+      return Effect.as(subscribers.started(process), process)
     })
 
   // Looking and claiming are one step, so that nobody comes between: an id starts once, a tag belongs to one.
@@ -130,8 +132,8 @@ export const make = Effect.fnUntraced(function* (backend: Backend): Effect.fn.Re
       const scope = Scope.makeUnsafe()
       const typed = { ...options, stdin: withTypedFailure(id, options.stdin) }
       return restore(start(prepared, tag, typed, capacity, scope)).pipe(
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
         Effect.flatMap(adopt),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
         Effect.ensuring(
           Effect.suspend(() => {
             starting.delete(id)

@@ -3,7 +3,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type { Output as Chunk, Running } from "effect-exec/Backend"
+import type { Listener, Output as Chunk, Running } from "effect-exec/Backend"
 import type { ExecError } from "effect-exec/ExecError"
 import type { Adopted, PipeFailure, Reader } from "../Pipe.ts"
 
@@ -30,10 +30,15 @@ interface Credit {
   taken: number
 }
 
+/** What gives credit to the agent. */
+interface Granter {
+  readonly grant: (fd: 1 | 2, bytes: number) => void
+}
+
 const creditOf = (fd: 1 | 2): Credit => ({ fd, window: firstWindow, left: firstWindow, held: 0, taken: 0 })
 
 export class Output {
-  private readonly grant: (fd: 1 | 2, bytes: number) => void
+  private readonly granter: Granter
   private readonly stdout = creditOf(1)
   private readonly stderr = creditOf(2)
   private chunks: Array<Chunk> = []
@@ -43,6 +48,8 @@ export class Output {
   // Who waits. Kept as it came: V8 allocates closures that are assigned to a property among the old objects, and with
   // output beside the heap it then collects all of it every few megabytes.
   private resume: ((effect: Effect.Effect<void>) => void) | undefined
+  // Who does not wait in a fiber, and wants to be told once.
+  private sleeper: Pick<Listener, "readable"> | undefined
   private hasWaited = false
   // Which streams brought something: bit 1 stdout, bit 2 stderr.
   private flowing = 0
@@ -52,8 +59,8 @@ export class Output {
   // The agent has no more of it, so that only the adopted pipe is left.
   private isLast = false
 
-  constructor(grant: (fd: 1 | 2, bytes: number) => void) {
-    this.grant = grant
+  constructor(granter: Granter) {
+    this.granter = granter
   }
 
   /** Takes what arrived; false when it is more than the agent was allowed. Call `flush` after the last one. */
@@ -69,9 +76,11 @@ export class Output {
 
   /** Hands what arrived to whoever waits for it. */
   flush(): void {
-    const { resume } = this
+    const { resume, sleeper } = this
     this.resume = undefined
+    this.sleeper = undefined
     resume?.(Effect.void)
+    sleeper?.readable()
   }
 
   /**
@@ -138,6 +147,18 @@ export class Output {
     return Effect.suspend(() => this.next())
   }
 
+  /** See `Running.whenReadable`. */
+  whenReadable(listener: Pick<Listener, "readable">): boolean {
+    if (this.isReadable) return false
+    this.hasWaited = true
+    this.sleeper = listener
+    return true
+  }
+
+  private get isReadable(): boolean {
+    return this.chunks.length > 0 || this.isEnded
+  }
+
   private next(): Running["pull"] {
     if (this.chunks.length > 0) return this.take
     if (this.isEnded) return this.lost === undefined ? Cause.done() : Effect.fail(this.lost)
@@ -176,15 +197,16 @@ export class Output {
     const owed = credit.window - credit.left
     if (owed < credit.window / 4) return
     credit.left += owed
-    this.grant(credit.fd, owed)
+    this.granter.grant(credit.fd, owed)
   }
 
   // Made for each wait: what ten thousand idle commands kept ready would cost more than they do.
   private get waiting(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       // A fiber may yield to others between its look and this.
-      if (this.chunks.length > 0 || this.isEnded) return resume(Effect.void)
+      if (this.isReadable) return resume(Effect.void)
       this.hasWaited = true
+      this.sleeper = undefined
       this.resume = resume
       return Effect.sync(() => {
         this.resume = undefined

@@ -3,7 +3,8 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type { Running, SignalScope, SpawnRequest } from "effect-exec/Backend"
+import * as Exit from "effect/Exit"
+import type { Listener, Running, SignalScope, SpawnRequest } from "effect-exec/Backend"
 import * as ExecError from "effect-exec/ExecError"
 import * as ExitStatus from "effect-exec/ExitStatus"
 import * as Signal from "effect-exec/Signal"
@@ -41,6 +42,8 @@ export class Remote implements Entry, Running {
   // Made for the first one: most commands never get one.
   private signals: Signals | undefined
   private readonly exitFact = Deferred.makeUnsafe<ExitStatus.ExitStatus, ExecError.ExecError>()
+  private exit: Exit.Exit<ExitStatus.ExitStatus, ExecError.ExecError> | undefined
+  private listener: Listener | undefined
   private readonly emptyFact = Deferred.makeUnsafe<void, ExecError.ExecError>()
   private hasAnswered = false
   private hasExited = false
@@ -54,7 +57,7 @@ export class Remote implements Entry, Running {
     this.connection = connection
     this.request = request
     this.number = connection.add(this)
-    this.outputs = new Output((fd, bytes) => this.say((to) => Requests.credit(to, this.number, fd, bytes)))
+    this.outputs = new Output(this)
     if (request.stdin === "pipe") {
       const writer = {
         write: (bytes: Uint8Array) => this.say((to) => Requests.stdin(to, this.number, bytes)),
@@ -73,6 +76,11 @@ export class Remote implements Entry, Running {
     // A terminal has an input anyway: what nobody will write to is at its end.
     if (this.resize !== undefined && this.input === undefined) this.say((to) => Requests.stdinEof(to, this.number))
     return true
+  }
+
+  /** The agent may send so much more. */
+  grant(fd: 1 | 2, bytes: number): void {
+    this.say((to) => Requests.credit(to, this.number, fd, bytes))
   }
 
   /** Takes back a START that was not put. */
@@ -98,6 +106,15 @@ export class Remote implements Entry, Running {
 
   get exited(): Effect.Effect<ExitStatus.ExitStatus, ExecError.ExecError> {
     return Deferred.await(this.exitFact)
+  }
+
+  tell(listener: Listener): void {
+    this.listener = listener
+    if (this.exit !== undefined) listener.exited(this.exit)
+  }
+
+  whenReadable(): boolean {
+    return this.listener !== undefined && this.outputs.whenReadable(this.listener)
   }
 
   get treeEmpty(): Effect.Effect<void, ExecError.ExecError> {
@@ -157,7 +174,7 @@ export class Remote implements Entry, Running {
         this.later(() => this.input?.close())
         return false
       case "Exit":
-        this.exit(
+        this.exitedWith(
           message.how === 1 ? ExitStatus.exited(message.value) : ExitStatus.signaled(Signal.fromNumber(message.value)!)
         )
         return false
@@ -194,7 +211,7 @@ export class Remote implements Entry, Running {
     this.input?.close(Effect.fail(lost))
     this.answer(Effect.fail(lost))
     this.later(() => {
-      Deferred.doneUnsafe(this.exitFact, Effect.fail(lost))
+      this.ended(Exit.fail(lost))
       Deferred.doneUnsafe(this.emptyFact, Effect.fail(lost))
       this.signals?.fail(lost)
     })
@@ -227,14 +244,22 @@ export class Remote implements Entry, Running {
     return true
   }
 
-  private exit(status: ExitStatus.ExitStatus): void {
+  private exitedWith(status: ExitStatus.ExitStatus): void {
     this.hasExited = true
     // Before whoever waits for the exit goes on and closes the scope.
     this.hasLeft = this.request.lingering === "leave"
     this.later(() => {
       this.input?.close()
-      Deferred.doneUnsafe(this.exitFact, Effect.succeed(status))
+      this.ended(Exit.succeed(status))
     })
+  }
+
+  // Once: what is lost after the exit has ended all the same.
+  private ended(exit: Exit.Exit<ExitStatus.ExitStatus, ExecError.ExecError>): void {
+    if (this.exit !== undefined) return
+    this.exit = exit
+    this.listener?.exited(exit)
+    Deferred.doneUnsafe(this.exitFact, exit)
   }
 
   private empty(): void {

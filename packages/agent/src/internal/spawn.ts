@@ -65,20 +65,22 @@ export const make = (connection: Connection, hello: Hello, base: Base, files: Fi
       : fail(new ExecError.StartFailed({ program, detail }))
   }
 
-  const release = (remote: Remote, command: Command.Command): Effect.Effect<void> =>
-    // Put together when it runs: it waits beside the command for as long as that lives.
-    Effect.suspend(() => {
-      const ended = remote.isLeft
-        ? Effect.void
-        : deadline.within(Effect.ignore(remote.killed), killMillis, () => stillThere(command))
-      return Effect.andThen(
-        ended,
-        Effect.sync(() => {
-          remote.forget()
-          connection.hold(-1)
-        })
-      )
-    })
+  const release = (remote: Remote, command: Command.Command): Effect.Effect<void> => {
+    const ended = remote.isLeft
+      ? Effect.void
+      : deadline.within(Effect.ignore(remote.killed), killMillis, () => stillThere(command))
+    return Effect.andThen(
+      ended,
+      Effect.sync(() => {
+        remote.forget()
+        connection.hold(-1)
+      })
+    )
+  }
+
+  // What waits here for as long as the command lives knows of nothing else.
+  const releaseWithScope = (remote: Remote, command: Command.Command) =>
+    Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizerExit(scope, () => release(remote, command)))
 
   const begin: Backend["spawn"] = (request) =>
     Effect.uninterruptibleMask((restore) =>
@@ -99,9 +101,7 @@ export const make = (connection: Connection, hello: Hello, base: Base, files: Fi
             answer === undefined ? Effect.void : restore(notStarted(answer, request, env["PATH"], cwd))
           ),
           Effect.onError(() => release(remote, request.command)),
-          Effect.andThen(
-            Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, release(remote, request.command)))
-          ),
+          Effect.andThen(releaseWithScope(remote, request.command)),
           Effect.as(remote)
         )
       })

@@ -44,7 +44,9 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
   readonly ring: RingEffects
   private textOfRing: RingText | undefined
   private readonly scope: Scope.Closeable
+  private readonly wakened: (process: Detached) => void
   private isForgotten = false
+  private beyondCap: Gap | undefined
   private readonly final = Deferred.makeUnsafe<Final, ExecError.ExecError>()
 
   constructor(
@@ -54,12 +56,14 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
     supervised: Supervised<ExecError.ExecError>,
     ring: RingEffects,
     startedAt: number,
-    scope: Scope.Closeable
+    scope: Scope.Closeable,
+    wakened: (process: Detached) => void
   ) {
     super(request, tag, stdin, supervised)
     this.ring = ring
     this.startedAt = startedAt
     this.scope = scope
+    this.wakened = wakened
   }
 
   /** How the process ended, once it has. */
@@ -72,30 +76,42 @@ export class Detached extends Handle<ExecError.ExecError> implements DetachedPro
     return this.supervised.ending.isRunning
   }
 
-  /** Moves the output into the ring until the end, then gives back what the process held. */
-  get pump(): Effect.Effect<void> {
-    let beyondCap: Gap | undefined
-    const { pull } = this.supervised.reading
-    const step = Effect.flatMap(pull, ([event]): Effect.Effect<unknown, ExecError.ExecError> => {
-      switch (event._tag) {
-        case "Stdout":
-        case "Stderr":
-          return this.append(event._tag === "Stdout" ? 1 : 2, event.bytes)
-        case "Gap":
-          beyondCap = event
-          return Effect.void
-        case "Exited":
-          // The ring first: whoever knows of the end may count on having all of the output.
-          return Effect.andThen(this.ring.end, Deferred.succeed(this.final, { exited: event, beyondCap }))
-        case "Started":
-          return Effect.void
+  /**
+   * Moves the output into the ring. Gives true after the end, when what the process held was given back; false when there is
+   * nothing to move for now, and `wakened` will be called.
+   */
+  get pump(): Effect.Effect<boolean> {
+    const { reading } = this.supervised
+    const move: Effect.Effect<void, ExecError.ExecError | Cause.Done> = Effect.flatMap(reading.pull, ([event]) =>
+      Effect.flatMap(this.put(event), () => (reading.leave(this) ? Effect.void : move))
+    )
+    return Effect.matchCauseEffect(move, {
+      onSuccess: () => Effect.succeed(false),
+      onFailure: (cause) => {
+        const last = Pull.isDoneCause(cause) ? Effect.void : this.lose(cause as Cause.Cause<ExecError.ExecError>)
+        return Effect.as(Effect.andThen(last, this.release), true)
       }
     })
-    return Effect.forever(step, { disableYield: true }).pipe(
-      Pull.catchDone(() => Effect.void),
-      Effect.catchCause((cause) => this.lose(cause)),
-      Effect.ensuring(Effect.suspend(() => this.release))
-    )
+  }
+
+  wake(): void {
+    this.wakened(this)
+  }
+
+  private put(event: ExecEvent): Effect.Effect<unknown, ExecError.ExecError> {
+    switch (event._tag) {
+      case "Stdout":
+      case "Stderr":
+        return this.append(event._tag === "Stdout" ? 1 : 2, event.bytes)
+      case "Gap":
+        this.beyondCap = event
+        return Effect.void
+      case "Exited":
+        // The ring first: whoever knows of the end may count on having all of the output.
+        return Effect.andThen(this.ring.end, Deferred.succeed(this.final, { exited: event, beyondCap: this.beyondCap }))
+      case "Started":
+        return Effect.void
+    }
   }
 
   private append(fd: 1 | 2, bytes: Uint8Array): Effect.Effect<void, ExecError.ExecError> {

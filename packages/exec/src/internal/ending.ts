@@ -7,6 +7,7 @@ import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import type { Backend, Running } from "../Backend.ts"
 import * as ExecError from "../ExecError.ts"
@@ -72,10 +73,9 @@ export class Ending<E> {
     return this.exit !== undefined && (this.treeDone || this.policy.lingering === "leave")
   }
 
-  /** Waits for the exit, then does to the rest of the tree what the policy says. */
-  get watch(): Effect.Effect<void> {
-    return this.running.exited.pipe(
-      Effect.flatMap((status) => this.afterExit(status)),
+  /** Does to the rest of the tree what the policy says, now that the process has ended or is lost. */
+  ended(exit: Exit.Exit<ExitStatus, ExecError.ExecError>): Effect.Effect<void> {
+    return Effect.flatMap(exit, (status) => this.afterExit(status)).pipe(
       Effect.catchCause((cause) => {
         this.isLost = true
         return Deferred.failCause(this.settled, cause)

@@ -28,14 +28,25 @@ const hurriedSteps = 50
 
 const closed = ExecError.make(new ExecError.Closed({ what: "scope of this process" }))
 
+const none: ReadonlyArray<Output> = []
+
+/** What does things on behalf of the process, until its scope has closed. */
+interface Owner {
+  readonly fork: (effect: Effect.Effect<void>) => void
+}
+
+/** A consumer that does not wait in a fiber. */
+export interface Sleeper {
+  readonly wake: () => void
+}
+
 /** The events of one process, for one consumer at a time. */
 export class Reading<E> {
   private readonly ending: Ending<E>
-  /** Runs an effect on behalf of the process, in its scope. */
-  private readonly fork: (effect: Effect.Effect<void>) => Effect.Effect<unknown>
+  private readonly owner: Owner
 
   private stage: "started" | "output" | "gap" | "exited" | "done" = "started"
-  private outputs: ReadonlyArray<Output> = []
+  private outputs: ReadonlyArray<Output> = none
   private taken = 0
   private offset = 0
   private discarded = 0
@@ -49,10 +60,11 @@ export class Reading<E> {
   private isPulling = false
   private turn: Latch.Latch | undefined
   private demand: Latch.Latch | undefined
+  private sleeper: Sleeper | undefined
 
-  constructor(ending: Ending<E>, fork: (effect: Effect.Effect<void>) => Effect.Effect<unknown>) {
+  constructor(ending: Ending<E>, owner: Owner) {
     this.ending = ending
-    this.fork = fork
+    this.owner = owner
   }
 
   /** The next event. One consumer at a time; another one waits for its turn. */
@@ -87,7 +99,8 @@ export class Reading<E> {
       }
       return Effect.flatMap(this.refill(true), () => this.next())
     }
-    this.taken++
+    // What was given is not kept until more comes, which may be never.
+    if (++this.taken === this.outputs.length) this.forgetOutputs()
     const isFirst = this.received === 0
     const wasWithinCap = this.discarded === 0
     const event = this.admit(output)
@@ -104,8 +117,8 @@ export class Reading<E> {
   // After the end of the tree there is nothing more to wait for: all that could still come is thrown away anyway.
   private get passedCap(): Effect.Effect<unknown> {
     return Effect.suspend(() => {
-      const end = this.fork(this.ending.endBecause("maxOutput"))
-      return this.ending.isOver ? Effect.andThen(end, this.closeOutput) : end
+      this.owner.fork(this.ending.endBecause("maxOutput"))
+      return this.ending.isOver ? this.closeOutput : Effect.void
     })
   }
 
@@ -125,16 +138,14 @@ export class Reading<E> {
     return Effect.uninterruptibleMask((restore) => {
       if (this.isPulling) return restore((this.turn ??= Latch.makeUnsafe(false)).await)
       // Another consumer may have come first.
-      if (this.isAtEnd || (isWanted && this.taken < this.outputs.length)) return Effect.void
+      if (this.isAtEnd || (isWanted && this.outputs.length > 0)) return Effect.void
       this.isPulling = true
       this.demand?.openUnsafe()
       return Effect.matchCauseEffect(restore(this.ending.running.pull), {
         onSuccess: (outputs) => {
           this.pulled()
-          if (isWanted) {
-            this.outputs = outputs
-            this.taken = 0
-          } else this.hasLost = true
+          if (isWanted) this.outputs = outputs
+          else this.hasLost = true
           return Effect.void
         },
         onFailure: (cause) => {
@@ -145,6 +156,30 @@ export class Reading<E> {
         }
       })
     })
+  }
+
+  private forgetOutputs(): void {
+    this.outputs = none
+    this.taken = 0
+  }
+
+  /**
+   * Whether the consumer may go, because the next pull would wait for the process: it is woken when there is something to pull.
+   * From the exit on it has to stay, for then it matters whether somebody waits (`closeWhenQuiet`).
+   */
+  leave(consumer: Sleeper): boolean {
+    const { isRunning, running } = this.ending
+    const mayWait = this.stage === "output" && this.outputs.length === 0 && !this.isAtEnd && !this.isPulling
+    if (!mayWait || !isRunning || running.whenReadable?.() !== true) return false
+    this.sleeper = consumer
+    return true
+  }
+
+  /** Something came, or the process ended. */
+  wake(): void {
+    const { sleeper } = this
+    this.sleeper = undefined
+    sleeper?.wake()
   }
 
   private pulled(): void {

@@ -43,7 +43,7 @@ export class Operation implements Entry {
   constructor(connection: Connection, stdinWindow?: number) {
     this.connection = connection
     this.number = connection.add(this)
-    this.outputs = new Output((fd, bytes) => this.say((to) => Requests.credit(to, this.number, fd, bytes)))
+    this.outputs = new Output(this)
     if (stdinWindow === undefined) return
     const writer = {
       write: (bytes: Uint8Array) => this.say((to) => Requests.stdin(to, this.number, bytes)),
@@ -52,6 +52,11 @@ export class Operation implements Entry {
     // Why nothing more is taken is what the result says.
     const closed = ExecError.make(new ExecError.Closed({ what: "file" }))
     this.input = new Input(writer, stdinWindow, Effect.fail(closed))
+  }
+
+  /** The agent may send so much more. */
+  grant(fd: 1 | 2, bytes: number): void {
+    this.say((to) => Requests.credit(to, this.number, fd, bytes))
   }
 
   /** Puts the FILE. */
