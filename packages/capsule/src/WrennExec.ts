@@ -27,14 +27,17 @@
  *   their process group and their parents are not reached.
  * - **Environment and directory** reach attached commands as arguments of `env` and a shell, where all users of the capsule
  *   can read them while that starts: the service takes nothing else.
- * - **A detached command** runs in the background with its tag, lives on when the layer closes, and is found by tag or pid
- *   from anywhere. Who comes later sees what is written from then on; this project's own server replays the rest.
+ * - **A detached command** runs in the background with its tag, lives on when the layer closes or its connection is lost, and
+ *   is found by tag or pid from anywhere. Who comes later sees what is written from then on; this project's own server
+ *   replays the rest. Tags are looked up before a start, since the service takes them twice. A program that is not there
+ *   ends with 127 on the service.
  * - **Output is text** for the service: bytes that are no UTF-8 arrive as U+FFFD, and it drops what a slow reader leaves
  *   unread for too long. This project's own server sends every byte, and makes the process wait.
  * - **A death by signal** is told apart only where this side has sent the signal, or the server names it; else the command
  *   fails with `ConnectionLost`, for how it ended is not known. On the service the exit is told when nobody holds the output
  *   any more, which a child in the background may delay.
- * - **A socket that closes before the exit** is `ConnectionLost`, never success. Nothing is connected before the first use.
+ * - **A socket that closes before the exit** is `ConnectionLost`, never success. So is a start that nobody has answered: it
+ *   may have been one. Nothing is connected before the first use.
  *
  * In Node provide `NodeWS.layerWebSocketConstructor`, whose sockets can wait for a slow reader. Browsers cannot send an API
  * key with a WebSocket, so that they cannot use this.

@@ -21,11 +21,14 @@ export interface Answer {
 }
 
 /** A server with one template, and a capsule of it. */
-export const serving = Effect.fnUntraced(function* (options: Partial<CapsuleServer.Options> = {}) {
+export const serving = Effect.fnUntraced(function* ({
+  templates = {},
+  ...options
+}: CapsuleServer.Options & { readonly templates?: CapsuleServer.Templates } = {}) {
   const { url } = yield* CapsuleServer.make({
     auth: Redacted.make(key),
     ...options,
-    templates: { minimal: LocalExec.layerTemporary() }
+    templates: { minimal: LocalExec.layerTemporary(), ...templates }
   })
   const ask = (
     method: string,

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { assert, describe, it } from "@effect/vitest"
+import { WrennExec } from "@effect-exec/capsule"
 import { isError, type Json, key, serving } from "./wrenn.ts"
 
 const until = <E, R>(fact: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
@@ -113,6 +114,29 @@ describe("Wrenn's capsules over HTTP", () => {
       isError(yield* ask("DELETE", `${at}/processes/999999999`), 404, "not_found", "process not found")
       isError(yield* ask("DELETE", `${at}/processes/1?signal=SIGNOPE`), 400, "invalid_request", /signal/)
       assert.strictEqual((yield* ask("POST", `${at}/exec`, { cmd: "true" })).status, 200)
+    })
+  )
+
+  it.live("a limit, a place that is not there, and what may not be touched have their errors, too", () =>
+    Effect.gen(function* () {
+      const nowhere = WrennExec.layer({ baseUrl: "http://127.0.0.1:9", capsuleId: "none" })
+      const { ask, at } = yield* serving({ limits: { processes: 1, capsules: 2 }, templates: { nowhere } })
+      isError(yield* ask("POST", "", { template: "nowhere" }), 503, "host_unavailable", /unavailable/)
+      assert.strictEqual((yield* ask("GET", "")).body.length, 1)
+      assert.strictEqual((yield* ask("POST", "", {})).status, 201)
+      isError(yield* ask("POST", "", {}), 429, "rate_limited", /2 capsules/)
+      const sleep = { cmd: "sleep", args: ["300"], background: true }
+      assert.strictEqual((yield* ask("POST", `${at}/exec`, sleep)).status, 202)
+      isError(yield* ask("POST", `${at}/exec`, sleep), 429, "rate_limited", /1 processes/)
+      isError(yield* ask("POST", `${at}/exec`, { cmd: "true" }), 429, "rate_limited", /1 processes/)
+      const { body } = yield* ask("GET", `${at}/processes`)
+      assert.strictEqual((yield* ask("DELETE", `${at}/processes/${body.processes[0].pid}`)).status, 204)
+      yield* until(Effect.map(ask("POST", `${at}/exec`, { cmd: "true" }), ({ status }) => status === 200))
+      // Nobody may, whoever he is.
+      const path = "/proc/no/such"
+      isError(yield* ask("POST", `${at}/files/mkdir`, { path }), 403, "forbidden", `permission denied: ${path}`)
+      isError(yield* ask("POST", `${at}/files/write`, form(`${path}/x`, new Uint8Array(3))), 403, "forbidden", /denied/)
+      isError(yield* ask("POST", `${at}/files/remove`, { path: "/proc/self" }), 403, "forbidden", /denied/)
     })
   )
 

@@ -1,5 +1,6 @@
 /** Wrenn's API over WebSockets: each frame in both directions, as on the wire. */
 import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
 import { assert, describe, it } from "@effect/vitest"
 import { key, serving } from "./wrenn.ts"
 
@@ -83,6 +84,46 @@ describe("Wrenn's capsules over WebSockets", () => {
       assert.deepStrictEqual(messages[1].type, "gap")
       assert.isTrue(messages.at(-2).data.endsWith("500000\nend\n"))
       assert.deepStrictEqual(messages.at(-1), { type: "exit", exit_code: 0 })
+    })
+  )
+
+  it.live("who ends it, or its capsule, from elsewhere ends the conversation, which says so", () =>
+    Effect.gen(function* () {
+      const { ask, at, open } = yield* serving()
+      const begin = Effect.gen(function* () {
+        const conversation = yield* open(`${at}/exec/stream`)
+        yield* conversation.say(shell("echo ready; sleep 300"))
+        yield* conversation.sees("ready")
+        return conversation
+      })
+      const killed = yield* begin
+      const { pid } = JSON.parse(String(killed.frames[0]))
+      assert.strictEqual((yield* ask("DELETE", `${at}/processes/${pid}?signal=SIGTERM`)).status, 204)
+      assert.deepStrictEqual((yield* killed.all).at(-1), { type: "exit", exit_code: -1, signal: "SIGTERM" })
+      const left = yield* begin
+      assert.strictEqual((yield* ask("DELETE", at)).status, 204)
+      const last = (yield* left.all).at(-1)
+      assert.include(["exit", "error"], last.type)
+      assert.notDeepEqual(last, { type: "exit", exit_code: 0 })
+    })
+  )
+
+  it.effect("pty: a ping every 30 s", () =>
+    Effect.gen(function* () {
+      const { at, open } = yield* serving()
+      const terminal = yield* open(`${at}/pty`)
+      yield* terminal.say({ type: "start", cmd: "cat" })
+      yield* terminal.sees("started")
+      yield* TestClock.adjust("29 seconds")
+      yield* terminal.say({ type: "input", data: base64("not yet\n") })
+      yield* terminal.sees("output")
+      assert.notInclude(terminal.frames.join(), "ping")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(JSON.parse(yield* terminal.sees("ping")), { type: "ping" })
+      // What clients answer is passed over.
+      yield* terminal.say({ type: "pong" })
+      yield* terminal.say({ type: "input", data: base64("more\n\x04") })
+      assert.deepStrictEqual((yield* terminal.all).at(-1), { type: "exit", exit_code: 0 })
     })
   )
 
@@ -210,19 +251,33 @@ describe("Wrenn's capsules over WebSockets", () => {
       yield* welcome.say(shell("echo in"))
       assert.strictEqual((yield* welcome.all).at(-1).exit_code, 0)
       const failed = [{ type: "error", data: "authentication failed" }]
-      for (const headers of [{}, { "x-api-key": "wrn_wrong" }] as const) {
-        for (const path of [`${at}/exec/stream`, "/cl-unknown/pty"]) {
-          for (const first of [shell("true"), { type: "auth", token: "wrong" }, { type: "auth" }]) {
-            const stranger = yield* open(path, headers)
-            yield* stranger.say(first)
-            assert.deepStrictEqual(yield* stranger.all, failed)
-          }
-          const loud = yield* open(path, headers)
-          yield* loud.send("y".repeat(9_000))
-          assert.strictEqual(yield* loud.closed, 1006)
-          assert.deepStrictEqual(yield* (yield* open(path, headers)).all, failed)
-        }
-      }
+      const guest = (headers: {}, path: string) =>
+        Effect.all(
+          [
+            ...[shell("true"), { type: "auth", token: "wrong" }, { type: "auth" }].map((first) =>
+              Effect.gen(function* () {
+                const stranger = yield* open(path, headers)
+                yield* stranger.say(first)
+                assert.deepStrictEqual(yield* stranger.all, failed)
+              })
+            ),
+            Effect.gen(function* () {
+              const loud = yield* open(path, headers)
+              yield* loud.send("y".repeat(9_000))
+              assert.strictEqual(yield* loud.closed, 1006)
+            }),
+            Effect.gen(function* () {
+              const silent = yield* open(path, headers)
+              assert.deepStrictEqual(yield* silent.all, failed)
+            })
+          ],
+          { concurrency: "unbounded" }
+        )
+      const paths = [`${at}/exec/stream`, "/cl-unknown/pty"]
+      yield* Effect.all(
+        [{}, { "x-api-key": "wrn_wrong" }].flatMap((headers) => paths.map((path) => guest(headers, path))),
+        { concurrency: "unbounded" }
+      )
       const slow = yield* open(`${at}/exec/stream`)
       assert.deepStrictEqual((yield* slow.all)[0].type, "error")
     })

@@ -23,7 +23,10 @@ export type FileError = ExecError.ExecError | PlatformError.PlatformError
 export interface Files {
   /** Reads a file, as fast as it is taken. What was given before a failure is good. */
   readonly read: (path: string) => Stream.Stream<Uint8Array, FileError>
-  /** Writes a file, as large as it likes, and makes its directories. Interrupting it may leave part of it. */
+  /**
+   * Writes a file, as large as it likes, and makes its directories. Interrupting it may leave part of it; this project's server
+   * gives up on what brings less than 16 KiB in 30 s.
+   */
   readonly write: <E = never, R = never>(
     path: string,
     content: string | Uint8Array | Stream.Stream<Uint8Array, E, R>

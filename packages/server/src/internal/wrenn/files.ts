@@ -2,6 +2,7 @@
  * Files, by a shell and the usual small programs in the capsule.
  */
 import * as ByteSize from "effect/ByteSize"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
@@ -69,7 +70,7 @@ const pathOf = (limits: Limits) => Effect.flatMap(body(WrennWire.PathRequest, li
 
 /** Runs a script that says little, and fails with what it ends with. */
 const run = (capsule: Capsule, name: Name, path: string, ...args: ReadonlyArray<string>) =>
-  Effect.flatMap(capsule.exec.run(toCommand(name, path, ...args)), (result) =>
+  Effect.flatMap(capsule.exec.run(toCommand(name, path, ...args), { timeout: Duration.infinity }), (result) =>
     result.truncated
       ? Effect.fail(tooLarge(`there are too many entries in ${path}; list with less depth`))
       : result.ok
