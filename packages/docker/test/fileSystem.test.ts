@@ -14,7 +14,7 @@ const byAgent = (image: string) =>
   })
 
 /** As where there is no agent. */
-const byCommands = (image: string) => {
+const byCommands = (image: string, wholeSeconds = false) => {
   const withoutFiles = Layer.effect(
     Exec.Exec,
     Effect.map(Exec.Exec, ({ files: _, ...exec }) => exec)
@@ -23,13 +23,13 @@ const byCommands = (image: string) => {
     Layer.provide(withoutFiles),
     Layer.provide(DockerExec.layerContainer({ image }))
   )
-  FileSystemSuite.suite(`${image}, by commands`, layer, { layerTimeout: "1 minute" })
+  FileSystemSuite.suite(`${image}, by commands`, layer, { layerTimeout: "1 minute", wholeSeconds })
 }
 
 describe.runIf(available)("ExecFileSystem in a container", () => {
   byAgent(images.busybox)
   // Without a shell, or anything else, in any usual place.
   byAgent(images.static)
-  byCommands(images.busybox)
+  byCommands(images.busybox, true)
   byCommands(images.debian)
 })

@@ -27,12 +27,14 @@
  * - **What a command elsewhere cannot have** fails with `BadArgument`, before anything starts: `additionalFds`, pipes
  *   from and to other descriptors than the three. `unref` fails so too: `Exec.detach` is what outlives its caller.
  * - **The environment** is the sandbox's where platform-node takes that of this process: without `env`, and with
- *   `extendEnv`. Paths, `cwd` and users are the sandbox's.
+ *   `extendEnv`. Paths, `cwd` and users are the sandbox's. A variable needs a name, with no `=` in it.
  * - **`"inherit"`** copies from and to the `Stdio` service of the caller's context, and fails with `BadArgument` where
  *   there is none. The command sees a pipe, never a terminal.
  * - **Nothing is left behind** when the scope closes. As there, the process gets `killSignal` and, only where
  *   `forceKillAfter` says so, KILL; what of its tree is left a second after its end is killed here, whatever it did to escape.
  * - **Killing what has ended succeeds.**
+ * - **What ends a fiber there is an error here**: arguments that are too long, a `cwd` that is a file, an empty program.
+ *   And a stdin that dies is not just an end.
  * - **Both outputs end together**, when nobody holds either of them open any more. An output that is not read
  *   holds up the process once 256 KiB of it wait, and then also whoever reads the other one.
  * - **`all`** has both in the order in which they were observed.

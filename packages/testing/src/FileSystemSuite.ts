@@ -29,14 +29,16 @@ export interface Options {
    * out.
    */
   readonly isPlatform?: boolean | undefined
+  /** Whether times can be set to whole seconds only, as the `touch` of busybox does. */
+  readonly wholeSeconds?: boolean | undefined
   /** The longest that building the layer may take. */
   readonly layerTimeout?: Duration.Input | undefined
 }
 
 /** Registers the suite with Vitest. Time is real, because so are the files. */
 export const suite = <E>(name: string, fileSystem: Layer.Layer<FileSystem, E>, options: Options = {}): void => {
-  const { isPlatform = false, layerTimeout } = options
-  layer(Layer.provideMerge(Place.layer, fileSystem), {
+  const { isPlatform = false, layerTimeout, wholeSeconds = false } = options
+  layer(Layer.provideMerge(Place.layer(wholeSeconds), fileSystem), {
     excludeTestServices: true,
     ...(layerTimeout === undefined ? {} : { timeout: layerTimeout })
   })(name, (it) => {

@@ -73,9 +73,17 @@ export class Ending<E> {
     return this.exit !== undefined && (this.treeDone || this.policy.lingering === "leave")
   }
 
+  /** How the process ended. Whoever hears of it first notes it, so that nobody calls running what he knows to have ended. */
+  get exited(): Effect.Effect<ExitStatus, ExecError.ExecError> {
+    return Effect.map(this.running.exited, (status) => this.note(status))
+  }
+
   /** Does to the rest of the tree what the policy says, now that the process has ended or is lost. */
   ended(exit: Exit.Exit<ExitStatus, ExecError.ExecError>): Effect.Effect<void> {
-    return Effect.flatMap(exit, (status) => this.afterExit(status)).pipe(
+    return Effect.flatMap(exit, (status) => {
+      this.note(status)
+      return Effect.andThen(this.rest, this.settle)
+    }).pipe(
       Effect.catchCause((cause) => {
         this.isLost = true
         return Deferred.failCause(this.settled, cause)
@@ -84,10 +92,11 @@ export class Ending<E> {
     )
   }
 
-  private afterExit(status: ExitStatus): Effect.Effect<unknown, ExecError.ExecError> {
+  private note(status: ExitStatus): ExitStatus {
+    if (this.exit !== undefined) return this.exit.status
     this.exit = { status, duration: Duration.nanos(this.clock.currentTimeNanosUnsafe() - this.startedAt) }
     if (this.endedBy === "self" && status._tag === "Signaled" && this.sent?.has(status.signal)) this.endedBy = "signal"
-    return Effect.andThen(this.rest, this.settle)
+    return status
   }
 
   // What becomes of the rest of the tree, as far as the end of the process has to wait for it.

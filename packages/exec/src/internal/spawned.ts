@@ -19,6 +19,6 @@ export class Spawned<E> extends Handle<E> implements Live<E> {
   }
 
   get wait(): Effect.Effect<ExitStatus, ExecError> {
-    return this.running.exited
+    return this.supervised.ending.exited
   }
 }

@@ -76,8 +76,10 @@ export const copyTree =
 
     // Its own permissions only when it is full: they may forbid to fill it.
     const directory = Effect.fnUntraced(function* (from: string, to: string) {
-      const { info } = yield* tools.statOf(from)
+      const stat = yield* tools.statOf(from)
+      const { info } = stat
       const there = yield* found(to)
+      if (isSame(stat, there)) return yield* invalid("a directory cannot be copied onto itself")
       if (there !== undefined && there.info.type !== "Directory") return yield* conflict("Directory")
       if (there !== undefined) return Effect.void
       yield* tools.makeDirectory(to, 0o700, false)

@@ -192,8 +192,8 @@ export const make = (exec: Exec["Service"]): Files => {
 
 const billion = 1_000_000_000n
 
-// Whole seconds, rounded down, and nine digits.
+// Seconds and nine digits, as one writes a number: the sign is of both.
 const parts = (nanoseconds: bigint): readonly [string, string] => {
-  const rest = ((nanoseconds % billion) + billion) % billion
-  return [String((nanoseconds - rest) / billion), String(rest).padStart(9, "0")]
+  const size = nanoseconds < 0n ? -nanoseconds : nanoseconds
+  return [`${nanoseconds < 0n ? "-" : ""}${size / billion}`, String(size % billion).padStart(9, "0")]
 }

@@ -40,7 +40,7 @@ export const fromExec =
         module: "ChildProcess",
         method,
         pathOrDescriptor: display(command),
-        ...(method === "spawn" ? { syscall: `spawn ${command.command}` } : {}),
+        ...(method === "spawn" && "program" in reason ? { syscall: `spawn ${reason.program}` } : {}),
         description: message,
         cause: error
       })

@@ -80,6 +80,7 @@ const attempts: ReadonlyArray<readonly [what: string, tag: Tag, attempt: Attempt
   ["copying a file over a directory", "Unknown", (fs, at) => fs.copy(at("f"), at("d"))],
   ["copying a directory over a file", "Unknown", (fs, at) => fs.copy(at("d"), at("f"))],
   ["copying a directory into itself", "Unknown", (fs, at) => fs.copy(at("d"), at("d/in"))],
+  ["copying a directory onto itself", "Unknown", (fs, at) => fs.copy(at("full"), at("full"))],
   ["copying a file onto itself", "Unknown", (fs, at) => fs.copy(at("f"), at("f"))],
   ["copying the file nothing", "NotFound", (fs, at) => fs.copyFile(at("no"), at("x"))],
   ["copying a directory as a file", "BadResource", (fs, at) => fs.copyFile(at("d"), at("x"))],
@@ -172,9 +173,50 @@ export const failures: ReadonlyArray<Test> = [
     )
     yield* fs.chmod(at("locked"), 0o700)
   }),
-  test("an error says where", function* ({ at, fs }) {
-    const { reason } = yield* failsWith(fs.rename(at("no"), at("x")), "NotFound")
-    assert.strictEqual(reason._tag === "BadArgument" ? undefined : reason.pathOrDescriptor, at("no"))
-    assert.strictEqual(reason.method, "rename")
+  test("an error says which method failed, and where", function* ({ at, fs }) {
+    const no = at("no")
+    const told: ReadonlyArray<readonly [method: string, failing: Effect.Effect<unknown, PlatformError>]> = [
+      ["access", fs.access(no)],
+      ["chmod", fs.chmod(no, 0o600)],
+      ["chown", fs.chown(no, 0, 0)],
+      ["copy", fs.copy(no, at("x"))],
+      ["copyFile", fs.copyFile(no, at("x"))],
+      ["link", fs.link(no, at("x"))],
+      ["lstat", fs.lstat(no)],
+      ["readDirectory", fs.readDirectory(no)],
+      ["readDirectoryEntries", fs.readDirectoryEntries(no)],
+      ["readFile", fs.readFileString(no)],
+      ["readLink", fs.readLink(no)],
+      ["realPath", fs.realPath(no)],
+      ["remove", fs.remove(no)],
+      ["rename", fs.rename(no, at("x"))],
+      ["stat", fs.stat(no)],
+      ["truncate", fs.truncate(no)],
+      ["utime", fs.utimes(no, 1, 1)]
+    ]
+    yield* Effect.forEach(told, ([method, failing]) =>
+      Effect.map(failsWith(failing, "NotFound"), ({ reason }) =>
+        assert.deepInclude(reason, { module: "FileSystem", method, pathOrDescriptor: no })
+      )
+    )
+    for (const [method, failing] of [
+      ["makeDirectory", fs.makeDirectory(at("no/x"))],
+      ["writeFile", fs.writeFileString(at("no/x"), "")]
+    ] as const) {
+      const { reason } = yield* failsWith(failing, "NotFound")
+      assert.deepInclude(reason, { module: "FileSystem", method, pathOrDescriptor: at("no/x") })
+    }
+    // Of a temporary one only where it was to be: the rest of its name is chance.
+    for (const [method, failing] of [
+      ["makeTempDirectory", fs.makeTempDirectory({ directory: no })],
+      ["makeTempDirectoryScoped", fs.makeTempDirectoryScoped({ directory: no })],
+      ["makeTempFile", fs.makeTempFile({ directory: no })],
+      ["makeTempFileScoped", fs.makeTempFileScoped({ directory: no })]
+    ] as const) {
+      const { reason } = yield* failsWith(failing, "NotFound")
+      if (reason._tag === "BadArgument") return assert.fail()
+      assert.strictEqual(reason.method, method)
+      assert.strictEqual(String(reason.pathOrDescriptor).replace(/\/$/, ""), no)
+    }
   })
 ]

@@ -26,28 +26,33 @@ export interface Kit {
   readonly modeOf: (path: string) => Effect.Effect<number, PlatformError>
   /** Whether these files are root's, whom permissions do not stop. */
   readonly isRoot: boolean
+  /** Whether times can be set to whole seconds only. */
+  readonly wholeSeconds: boolean
+}
+
+interface Facts extends Pick<Kit, "isRoot" | "wholeSeconds"> {
+  readonly directory: string
 }
 
 /** Where all the tests of a suite work, gone when the suite ends. */
-export class Place extends Context.Service<Place, { readonly directory: string; readonly isRoot: boolean }>()(
-  "@effect-exec/testing/Place"
-) {
-  static readonly layer = Layer.effect(
-    Place,
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const directory = yield* fs.makeTempDirectoryScoped({ prefix: "effect-exec " })
-      const { uid } = yield* fs.stat(directory)
-      return { directory, isRoot: uid._tag === "Some" && uid.value === 0 }
-    })
-  )
+export class Place extends Context.Service<Place, Facts>()("@effect-exec/testing/Place") {
+  static readonly layer = (wholeSeconds: boolean) =>
+    Layer.effect(
+      Place,
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const directory = yield* fs.makeTempDirectoryScoped({ prefix: "effect-exec " })
+        const { uid } = yield* fs.stat(directory)
+        return { directory, isRoot: uid._tag === "Some" && uid.value === 0, wholeSeconds }
+      })
+    )
 }
 
-const kitOf = (fs: FileSystem.FileSystem, directory: string, isRoot: boolean): Kit => ({
+const kitOf = (fs: FileSystem.FileSystem, { directory, ...facts }: Facts): Kit => ({
+  ...facts,
   fs,
   at: (name) => `${directory}/${name}`,
-  modeOf: (path) => Effect.map(fs.lstat(path), ({ mode }) => mode & 0o7777),
-  isRoot
+  modeOf: (path) => Effect.map(fs.lstat(path), ({ mode }) => mode & 0o7777)
 })
 
 /** What one does with it. */
@@ -56,19 +61,19 @@ export type Body = (kit: Kit) => Generator<Effect.Effect<unknown, unknown, Needs
 /** Does it in the directory that all tests share. */
 export const together = (body: Body): Test["body"] =>
   Effect.gen(function* () {
-    const { directory, isRoot } = yield* Place
+    const place = yield* Place
     const fs = yield* FileSystem.FileSystem
-    yield* Effect.gen(() => body(kitOf(fs, directory, isRoot)))
+    yield* Effect.gen(() => body(kitOf(fs, place)))
   }) as Test["body"]
 
 /** A test, in a directory of its own. */
 export const test = (title: string, body: Body): Test => ({
   title,
   body: Effect.gen(function* () {
-    const { directory, isRoot } = yield* Place
+    const place = yield* Place
     const fs = yield* FileSystem.FileSystem
-    const own = yield* fs.makeTempDirectory({ directory })
-    yield* Effect.gen(() => body(kitOf(fs, own, isRoot)))
+    const directory = yield* fs.makeTempDirectory({ directory: place.directory })
+    yield* Effect.gen(() => body(kitOf(fs, { ...place, directory })))
   }) as Test["body"]
 })
 

@@ -43,10 +43,15 @@ export const ends: ReadonlyArray<Test> = [
     }
   }),
   test("a death by signal fails exitCode, and names the signal", function* () {
-    const handle = yield* sh("kill -s KILL $$")
+    const handle = yield* sh("kill -s KILL $$", ["a b"])
     const error = yield* failsWith(handle.exitCode, "Unknown")
     assert.include(signalOf(error), "SIGKILL")
-    assert.strictEqual(error.reason.method, "exitCode")
+    assert.deepInclude(error.reason, {
+      module: "ChildProcess",
+      method: "exitCode",
+      pathOrDescriptor: "/bin/sh -c 'kill -s KILL $$' sh 'a b'"
+    })
+    assert.isFalse(yield* handle.isRunning)
   }),
   test("isRunning tells whether it runs", function* () {
     const handle = yield* sh("read -r _; exit 2")
@@ -82,6 +87,15 @@ export const ends: ReadonlyArray<Test> = [
     yield* handle.kill()
     assert.isFalse(yield* handle.isRunning)
     assert.include(signalOf(yield* failsWith(handle.exitCode, "Unknown")), "SIGTERM")
+  }),
+  test("kill sends TERM also where the command has a killSignal of its own", function* () {
+    const handle = yield* sh("trap 'exit 9' TERM; echo READY; while :; do sleep 0.05; done", [], {
+      killSignal: "SIGINT",
+      forceKillAfter: "1 millis"
+    })
+    yield* firstLine(handle)
+    yield* handle.kill()
+    assert.strictEqual(yield* handle.exitCode, 9)
   }),
   test("kill sends the signal that it is told", function* () {
     const handle = yield* sh("trap 'exit 9' INT; echo READY; while :; do sleep 0.05; done")

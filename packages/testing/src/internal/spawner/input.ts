@@ -4,17 +4,14 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as PlatformError from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 import { assert } from "@effect/vitest"
 import { encode } from "../web.ts"
-import { failsWith, output, sh, test, text, type Test } from "./kit.ts"
+import { broken, failsWith, output, sh, test, text, type Test } from "./kit.ts"
 
 const MiB = 1024 * 1024
 const words = Stream.make(encode("a "), encode("b"))
 const mebibytes = (count: number) => Stream.map(Stream.rechunk(Stream.range(1, count), 1), () => new Uint8Array(MiB))
-
-const broken = PlatformError.systemError({ _tag: "InvalidData", module: "Test", method: "stdin" })
 
 /** Stdin. */
 export const inputs: ReadonlyArray<Test> = [
@@ -74,6 +71,7 @@ export const inputs: ReadonlyArray<Test> = [
   test("writing to a command that has ended fails", function* () {
     const handle = yield* sh("exit 0")
     yield* handle.exitCode
-    yield* failsWith(Stream.run(mebibytes(4), handle.stdin), "Unknown")
+    const { reason } = yield* failsWith(Stream.run(mebibytes(4), handle.stdin), "Unknown")
+    assert.strictEqual(reason.method, "fromWritable(stdin)")
   })
 ]

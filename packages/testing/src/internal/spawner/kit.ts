@@ -27,6 +27,9 @@ export const test = (title: string, body: () => Generator<Effect.Effect<unknown,
   body: Effect.gen(body) as Test["body"]
 })
 
+/** How a stream of a test fails. */
+export const broken = PlatformError.systemError({ _tag: "InvalidData", module: "Test", method: "stream" })
+
 /** A script with its arguments. */
 export const sh = (script: string, args: ReadonlyArray<string> = [], options: ChildProcess.CommandOptions = {}) =>
   ChildProcess.make("/bin/sh", ["-c", script, "sh", ...args], options)

@@ -9,7 +9,7 @@ import { assert } from "@effect/vitest"
 import { concat, toOctal } from "../bytes.ts"
 import { sameBytes } from "../suite/facts.ts"
 import { encode } from "../web.ts"
-import { output, sh, test, text, use, type Test } from "./kit.ts"
+import { broken, output, sh, test, text, use, type Test } from "./kit.ts"
 
 const everyByte = Uint8Array.from({ length: 256 }, (_, index) => index)
 const MiB = 1024 * 1024
@@ -94,6 +94,42 @@ export const outputs: ReadonlyArray<Test> = [
     })
     assert.match(yield* text(handle.stdout), /^1048576 (0 )?$/)
     assert.match(yield* text(handle.stderr), /^4 (0 )?$/)
+  }),
+  test("all has what sinks make of both", function* () {
+    const handle = yield* sh(both, [], { stdout: counted })
+    assert.match((yield* text(handle.all)).replace("err\n", ""), /^4 (0 )?$/)
+  }),
+  test("a sink that fails is how the output fails, and all that reads it", function* () {
+    const options = { stdout: Sink.fail(broken) }
+    const handle = yield* sh("echo a; exec sleep 300", [], options)
+    assert.strictEqual(yield* Effect.flip(text(handle.stdout)), broken)
+    assert.strictEqual(yield* Effect.flip(text(handle.all)), broken)
+    yield* use((spawner) =>
+      Effect.gen(function* () {
+        const command = sh("echo a; exec sleep 300", [], options)
+        assert.strictEqual(yield* Effect.flip(spawner.exitCode(command)), broken)
+        assert.strictEqual(yield* Effect.flip(spawner.string(command)), broken)
+        assert.strictEqual(yield* Effect.flip(spawner.lines(command)), broken)
+      })
+    )
+  }),
+  test("what was read to its end is empty from then on", function* () {
+    const handle = yield* sh(both)
+    assert.deepStrictEqual([yield* text(handle.stdout), yield* text(handle.stdout)], ["out\n", ""])
+  }),
+  test("overlapped is a pipe", function* () {
+    const handle = yield* sh("cat; echo err >&2", [], {
+      stdin: "overlapped",
+      stdout: "overlapped",
+      stderr: { stream: "overlapped" }
+    })
+    yield* Stream.run(Stream.make(encode("in")), handle.stdin)
+    assert.deepStrictEqual([yield* text(handle.stdout), yield* text(handle.stderr)], ["in", "err\n"])
+  }),
+  test("descriptors that nobody asked for take all, and give nothing", function* () {
+    const handle = yield* sh("exit 0")
+    yield* Stream.run(Stream.make(encode("x")), handle.getInputFd(3))
+    assert.deepStrictEqual(yield* Stream.runCollect(handle.getOutputFd(3)), [])
   }),
   test("while nobody reads, the process waits; nothing is lost", function* () {
     const handle = yield* sh(`head -c ${16 * MiB} /dev/zero`)

@@ -1,11 +1,13 @@
 /**
  * Pipelines.
  */
+import * as Effect from "effect/Effect"
+import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { assert } from "@effect/vitest"
 import { encode } from "../web.ts"
-import { areSoonDead, failsWith, firstLine, output, sh, test, text, use, type Test } from "./kit.ts"
+import { areSoonDead, broken, failsWith, firstLine, output, sh, test, text, use, type Test } from "./kit.ts"
 
 const upper = ChildProcess.make`tr a-z A-Z`
 const both = sh("echo out; echo err >&2")
@@ -55,11 +57,34 @@ export const pipes: ReadonlyArray<Test> = [
     assert.isFalse(yield* handle.isRunning)
     yield* areSoonDead(pids)
   }),
-  test("a command that does not exist fails the pipeline", function* () {
-    yield* failsWith(
-      ChildProcess.make`echo a`.pipe(ChildProcess.pipeTo(ChildProcess.make("effect-exec-no-such-program"))),
+  test("kill goes on to KILL where it is told to", function* () {
+    const handle = yield* sh("trap '' TERM; echo $$; while :; do sleep 0.05; done").pipe(
+      ChildProcess.pipeTo(sh('read -r pid; echo "$pid $$"; exec sleep 300'))
+    )
+    const pids = (yield* firstLine(handle)).split(" ").map(Number)
+    yield* handle.kill({ forceKillAfter: "100 millis" })
+    yield* areSoonDead(pids)
+  }),
+  test("a command that does not exist fails the pipeline, and is the one that the error shows", function* () {
+    const { reason } = yield* failsWith(
+      ChildProcess.make`echo a`.pipe(ChildProcess.pipeTo(ChildProcess.make("effect-exec-no-such-program", ["b"]))),
       "NotFound"
     )
+    assert.deepInclude(reason, { method: "spawn", pathOrDescriptor: "effect-exec-no-such-program b" })
+  }),
+  test("an output that fails is how the command behind it fails", function* () {
+    const handle = yield* sh("echo a", [], { stdout: Sink.fail(broken) }).pipe(
+      ChildProcess.pipeTo(ChildProcess.make("cat"))
+    )
+    assert.strictEqual(yield* Effect.flip(handle.exitCode), broken)
+  }),
+  test("with endOnDone false the end of one is not that of the stdin behind it", function* () {
+    const handle = yield* ChildProcess.make`echo a`.pipe(
+      ChildProcess.pipeTo(sh("head -n 1; read -r _; echo end", [], { stdin: { stream: "pipe", endOnDone: false } }))
+    )
+    assert.strictEqual(yield* firstLine(handle), "a")
+    yield* Effect.sleep(100)
+    assert.isTrue(yield* handle.isRunning)
   }),
   test("streamLines reads a pipeline", function* () {
     const lines = yield* use((spawner) =>

@@ -2,6 +2,7 @@
  * What a spawner for another place promises beyond the platform's own, and what it says it cannot do.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
@@ -90,6 +91,17 @@ export const sandbox: ReadonlyArray<Test> = [
     const code = yield* use((spawner) => Effect.provideService(spawner.exitCode(command), Stdio.Stdio, stdio))
     assert.strictEqual(code, 3)
     assert.deepStrictEqual(written, { stdout: "inout\n", stderr: "err\n" })
+  }),
+  test("what platform-node dies of is an error", function* () {
+    yield* failsWith(ChildProcess.make(""), "BadArgument")
+    yield* failsWith(ChildProcess.make("true", [], { env: { "": "x" } }), "BadArgument")
+    yield* failsWith(ChildProcess.make("true", ["x".repeat(200_000)]), "Unknown")
+    const { reason } = yield* failsWith(ChildProcess.make("pwd", [], { cwd: "/etc/passwd" }), "BadResource")
+    assert.strictEqual(reason.module, "FileSystem")
+  }),
+  test("a stdin that dies is no end of it: exitCode dies too", function* () {
+    const handle = yield* sh("cat; exec sleep 300", [], { stdin: Stream.die("broken") })
+    assert.isTrue(Exit.hasDies(yield* Effect.exit(handle.exitCode)))
   }),
   test("an error has what Exec said as its cause", function* () {
     const error = yield* failsWith(ChildProcess.make("effect-exec-no-such-program"), "NotFound")

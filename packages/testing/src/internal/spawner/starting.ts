@@ -6,7 +6,7 @@ import * as Redacted from "effect/Redacted"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { assert } from "@effect/vitest"
 import { awkward } from "../suite/starting.ts"
-import { failsWith, output, sh, test, use, type Test } from "./kit.ts"
+import { failsWith, output, sh, test, text, use, type Test } from "./kit.ts"
 
 const secret = "s3cr3t-value"
 const unknown = "effect-exec-no-such-program"
@@ -28,7 +28,12 @@ export const starting: ReadonlyArray<Test> = [
   test("a command is an effect that gives its handle", function* () {
     const handle = yield* ChildProcess.make`true`
     assert.isAbove(handle.pid, 0)
+    assert.deepStrictEqual(JSON.parse(JSON.stringify(handle)), { _id: "ChildProcessHandle", pid: Number(handle.pid) })
     assert.strictEqual(yield* handle.exitCode, 0)
+  }),
+  test("the pid is that of the process", function* () {
+    const handle = yield* sh("echo $$")
+    assert.strictEqual(yield* text(handle.stdout), `${handle.pid}\n`)
   }),
   test("without env a command has the environment of where it runs", function* () {
     assert.notStrictEqual(yield* output(sh('printf %s "$HOME"')), "")
@@ -63,10 +68,19 @@ export const starting: ReadonlyArray<Test> = [
     assert.strictEqual(reason.module, "FileSystem")
     assert.strictEqual(reason._tag === "BadArgument" ? undefined : reason.pathOrDescriptor, cwd)
   }),
+  test("a cwd below a file is BadResource", function* () {
+    const cwd = "/etc/passwd/directory"
+    const { reason } = yield* failsWith(ChildProcess.make("pwd", [], { cwd }), "BadResource")
+    assert.deepInclude(reason, { module: "FileSystem", method: "access", pathOrDescriptor: cwd })
+  }),
   test("shell runs the command as a script", function* () {
     assert.strictEqual(yield* output(ChildProcess.make("echo a | tr a b; echo $0", { shell: true })), "b\n/bin/sh\n")
     assert.strictEqual(yield* output(ChildProcess.make({ shell: "/bin/sh" })`echo "it's" | wc -l | tr -d ' '`), "1\n")
     assert.strictEqual(yield* output(ChildProcess.make("echo", ["$HOME"], { shell: false })), "$HOME\n")
+  }),
+  test("a shell that does not exist is NotFound, and the error shows it and the script", function* () {
+    const { reason } = yield* failsWith(ChildProcess.make("echo a", { shell: "/no/such/shell" }), "NotFound")
+    assert.deepInclude(reason, { method: "spawn", syscall: "spawn /no/such/shell", pathOrDescriptor: "'echo a'" })
   }),
   test("shell with arguments is BadArgument", function* () {
     yield* failsWith(ChildProcess.make("echo", ["a"], { shell: true }), "BadArgument")
