@@ -27,10 +27,12 @@ const members = `members() {
 const scripts = {
   alive: `${members}
 [ -z "$(members "$1")" ]`,
-  process: `kill -"$2" "$1" 2>/dev/null || ! kill -0 "$1" 2>/dev/null`,
+  process: `kill -"$2" "$1" 2>/dev/null || [ ! -e "/proc/$1" ]`,
+  // One by one: told of all at once `kill` fails for one that has just gone, whatever became of the others.
   tree: `${members}
-pids=$(members "$1")
-[ -z "$pids" ] || kill -"$2" $pids 2>/dev/null || { pids=$(members "$1"); [ -z "$pids" ] || ! kill -0 $pids 2>/dev/null; }`,
+denied=
+for pid in $(members "$1"); do kill -"$2" "$pid" 2>/dev/null || [ ! -e "/proc/$pid" ] || denied=1; done
+[ -z "$denied" ]`,
   // The group at once, then whoever is left, as often as there is somebody.
   end: `${members}
 n=0
