@@ -102,7 +102,12 @@ export class Connection implements Frames, Waiting {
       this.awaited ??= Deferred.makeUnsafe()
       if (!this.isAsked) this.isAsked = this.send((to) => Requests.ping(to, 0))
       this.expect()
-      return Deferred.await(this.awaited)
+      const { awaited } = this
+      return Effect.acquireUseRelease(
+        Effect.sync(() => this.hold(1)),
+        () => Deferred.await(awaited),
+        () => Effect.sync(() => this.hold(-1))
+      )
     })
   }
 

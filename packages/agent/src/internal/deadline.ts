@@ -5,8 +5,7 @@
 import * as Effect from "effect/Effect"
 import { web } from "./web.ts"
 
-/** Waits, by the same clock. */
-export const sleep = (millis: number): Effect.Effect<void> =>
+const sleep = (millis: number): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const timer = web.setTimeout(() => resume(Effect.void), millis)
     return Effect.sync(() => web.clearTimeout(timer))

@@ -4,7 +4,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import * as deadline from "./deadline.ts"
 import { web } from "./web.ts"
 
 /** A place in which nothing runs for now; see `SandboxNotRunning`. */
@@ -19,6 +18,14 @@ const silentMillis = 250
 
 /** Questions about one silence become rarer. */
 const maxMillis = 4000
+
+// Not by `deadline`: whoever waits keeps the program alive, and not that he might have to be told something.
+const sleep = (millis: number): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const timer = web.setTimeout(() => resume(Effect.void), millis) as { readonly unref?: () => void }
+    timer.unref?.()
+    return Effect.sync(() => web.clearTimeout(timer))
+  })
 
 /** Who waits for an answer. */
 export interface Waiting {
@@ -62,7 +69,7 @@ export class Silence {
   private readonly watch = Effect.gen({ self: this }, function* () {
     this.expected.closeUnsafe()
     for (let millis = silentMillis; this.waiting.isWaiting;) {
-      yield* deadline.sleep(millis)
+      yield* sleep(millis)
       if (!this.isLong) {
         millis = silentMillis
         continue
