@@ -1,5 +1,6 @@
 /** Every limit: who goes one over it is told so, in a way that programs understand, and his neighbour does not notice. */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import { assert, describe, it } from "@effect/vitest"
 import { CapsuleExec } from "@effect-exec/capsule"
@@ -73,6 +74,8 @@ describe("limits", () => {
       assert.strictEqual(status, 429)
       assert.include(text, "LimitReached")
       assert.strictEqual((yield* create("b"))[0], 201)
+      const neighbour = CapsuleExec.layer({ url: `${url}/capsules/b`, token })
+      assert.strictEqual((yield* Effect.provide(Exec.run(fixtures.exit(3)), neighbour)).exitCode, 3)
       assert.strictEqual((yield* ask("DELETE", "/capsules/a"))[0], 204)
       assert.strictEqual((yield* create("c"))[0], 201)
     })
@@ -168,6 +171,26 @@ describe("limits", () => {
       assert.include(text, "LimitReached")
       const head = yield* ask("/healthz", { headers: { "x-long": "x".repeat(20_000) } })
       assert.strictEqual(head.status, 431)
+      yield* undisturbed
+    })
+  )
+
+  it.live("silence: who is not heard for longer is closed with 4408, and may come back", () =>
+    Effect.gen(function* () {
+      const { goesOn, undisturbed, url } = yield* guarded({ limits: { silence: 300 } })
+      // Who is heard is no concern of this limit.
+      const talking = yield* Effect.forkScoped(Effect.forever(Effect.andThen(goesOn, Effect.sleep(20))))
+      const raw = yield* connect(url)
+      yield* raw.send(hello("a"))
+      yield* raw.send(startOf(1, ["sleep", "300"]))
+      yield* raw.sees("Started")
+      assert.strictEqual(yield* raw.closed, 4408)
+      const again = yield* connect(url)
+      yield* again.send(helloOf("a", { token: Redacted.value(token), resume: true }))
+      yield* again.sees("Started")
+      yield* again.send("bye")
+      assert.strictEqual(yield* again.closed, 4400)
+      yield* Fiber.interrupt(talking)
       yield* undisturbed
     })
   )

@@ -76,6 +76,18 @@ describe("Wrenn's capsules over HTTP", () => {
     })
   )
 
+  it.live("one capsule, or one command, more than the limits have room for is rate_limited, and the others go on", () =>
+    Effect.gen(function* () {
+      const { ask, at, sh } = yield* serving({ limits: { capsules: 1, processes: 1 } })
+      isError(yield* ask("POST", "", {}), 429, "rate_limited", /1 capsules/)
+      const background = yield* ask("POST", `${at}/exec`, { cmd: "sleep", args: ["300"], background: true })
+      isError(yield* ask("POST", `${at}/exec`, { cmd: "true" }), 429, "rate_limited", /1 processes/)
+      assert.lengthOf((yield* ask("GET", `${at}/processes`)).body.processes, 1)
+      assert.strictEqual((yield* ask("DELETE", `${at}/processes/${background.body.pid}`)).status, 204)
+      yield* until(Effect.map(sh("echo room"), (said) => said === "room\n"))
+    })
+  )
+
   it.live("what is wrong with a request is told in the API's words", () =>
     Effect.gen(function* () {
       const { ask, at } = yield* serving()

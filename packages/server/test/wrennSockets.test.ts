@@ -283,6 +283,30 @@ describe("Wrenn's capsules over WebSockets", () => {
     })
   )
 
+  it.live("one connection more than the limit is answered with 503, one stranger more makes the oldest go", () =>
+    Effect.gen(function* () {
+      const { at, open } = yield* serving({ limits: { connections: 4, strangers: 2 } })
+      const neighbour = yield* open(`${at}/exec/stream`)
+      yield* neighbour.say(shell("echo ready; exec sleep 300"))
+      yield* neighbour.sees("ready")
+      const oldest = yield* open(`${at}/exec/stream`, {})
+      const others = [yield* open(`${at}/exec/stream`, {}), yield* open(`${at}/exec/stream`, {})] as const
+      assert.strictEqual(yield* oldest.closed, 1006)
+      const last = yield* open(`${at}/exec/stream`)
+      const refused = yield* Effect.flip(open(`${at}/exec/stream`))
+      assert.include(refused.message, "503")
+      for (const stranger of others) {
+        yield* stranger.say({ type: "auth", token: key })
+        yield* stranger.say(shell("echo in"))
+        assert.strictEqual((yield* stranger.all).at(-1).exit_code, 0)
+      }
+      yield* last.say(shell("exit 3"))
+      assert.strictEqual((yield* last.all).at(-1).exit_code, 3)
+      yield* neighbour.say({ type: "stop" })
+      yield* neighbour.all
+    })
+  )
+
   it.live("a frame over the limit ends its own conversation, and no other", () =>
     Effect.gen(function* () {
       const { at, open } = yield* serving()
