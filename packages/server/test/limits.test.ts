@@ -179,7 +179,9 @@ describe("limits", () => {
     Effect.gen(function* () {
       const { goesOn, undisturbed, url } = yield* guarded({ limits: { silence: 300 } })
       // Who is heard is no concern of this limit.
-      const talking = yield* Effect.forkScoped(Effect.forever(Effect.andThen(goesOn, Effect.sleep(20))))
+      let isOver = false
+      const talk = Effect.repeat(Effect.andThen(goesOn, Effect.sleep(20)), { until: () => isOver })
+      const talking = yield* Effect.forkScoped(talk)
       const raw = yield* connect(url)
       yield* raw.send(hello("a"))
       yield* raw.send(startOf(1, ["sleep", "300"]))
@@ -190,7 +192,8 @@ describe("limits", () => {
       yield* again.sees("Started")
       yield* again.send("bye")
       assert.strictEqual(yield* again.closed, 4400)
-      yield* Fiber.interrupt(talking)
+      isOver = true
+      yield* Fiber.join(talking)
       yield* undisturbed
     })
   )
