@@ -15,7 +15,7 @@ import * as Agent from "@effect-exec/agent/Agent"
 import { type Backend, Command, Exec } from "effect-exec"
 import * as AgentBackend from "../src/internal/agentBackend.ts"
 import * as AgentPipe from "../src/internal/agentPipe.ts"
-import * as Output from "../src/internal/output.ts"
+import { Output } from "../src/internal/output.ts"
 import * as Procfs from "../src/internal/procfs.ts"
 import * as LocalExec from "../src/LocalExec.ts"
 import { agents, marked, marker, node, tree } from "./agentSupport.ts"
@@ -85,7 +85,7 @@ describe("without an agent", () => {
   it.live("output is not missed wherever the fiber that pulls yields", () =>
     Effect.gen(function* () {
       const [stdout, stderr] = [new PassThrough(), new PassThrough()]
-      const { pull } = Output.make(stdout, stderr)
+      const { pull } = new Output(stdout, stderr)
       for (let ops = 3; ops < 14; ops++) {
         for (let turns = 0; turns < 8; turns++) {
           const pulling = yield* Effect.forkChild(Effect.provideService(pull, MaxOpsBeforeYield, ops), {

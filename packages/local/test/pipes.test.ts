@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { Command } from "effect-exec"
-import * as Output from "../src/internal/output.ts"
+import { Output } from "../src/internal/output.ts"
 import { eventually, numbers, portable, readAll, readUntil, request, run, spawn, temporary } from "./support.ts"
 
 /** The event loop has looked at all files once. */
@@ -63,7 +63,7 @@ describe("output", () => {
   it.live("is no part of the pool that Node's small buffers share", () =>
     Effect.gen(function* () {
       const stream = new PassThrough()
-      const { pull } = Output.make(stream, new PassThrough())
+      const { pull } = new Output(stream, new PassThrough())
       const pooled = Buffer.from("pooled")
       assert.isAbove(pooled.buffer.byteLength, pooled.byteLength)
       stream.write(pooled)

@@ -2,13 +2,13 @@
  * The portable variant of the local backend: Node's own `spawn`, and trees followed from outside.
  */
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as Backend from "effect-exec/Backend"
 import type * as Capabilities from "effect-exec/Capabilities"
 import * as ExecError from "effect-exec/ExecError"
 import { type Ending, killTree } from "./killTree.ts"
 import * as Procfs from "./procfs.ts"
-import * as Running from "./running.ts"
+import { Running } from "./running.ts"
 import * as Start from "./start.ts"
 import * as Tree from "./tree.ts"
 
@@ -24,6 +24,8 @@ const capabilities = (): Capabilities.Capabilities => ({
   detach: "layer",
   pidReuse: Procfs.available ? "checked" : "none"
 })
+
+const stay = (): void => {}
 
 const noWindows = ExecError.make(
   new ExecError.BackendUnavailable({
@@ -75,17 +77,26 @@ export const make = (base: Start.Base): Effect.Effect<Backend.Backend, never, Sc
       if (!Tree.isGone(tree)) left?.add(tree)
     }
 
+    // What waits here for as long as the command lives knows of nothing else, above all of nobody's span.
+    const releaseWithScope = (running: Running) =>
+      Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizerExit(scope, () => release(running)))
+    const release = (running: Running) =>
+      Effect.andThen(
+        left?.has(running.tree) === true ? Effect.void : end(running.tree),
+        Effect.sync(() => running.release())
+      )
+
     const spawn: Backend.Backend["spawn"] = (request) =>
-      Effect.acquireRelease(
-        Start.start(request, base, (child) => ({
-          child,
-          ...Running.make(request, child, request.lingering === "leave" ? leave : () => {})
-        })),
-        ({ child, tree }) =>
-          Effect.suspend(() => (left?.has(tree) === true ? Effect.void : end(tree))).pipe(
-            Effect.andThen(Effect.sync(() => Start.release(child)))
-          )
-      ).pipe(Effect.map(({ running }) => running))
+      Effect.uninterruptible(
+        Effect.tap(
+          Start.start(
+            request,
+            base,
+            (child) => new Running(request, child, request.lingering === "leave" ? leave : stay)
+          ),
+          releaseWithScope
+        )
+      )
 
     return {
       name: "local",

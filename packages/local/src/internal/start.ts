@@ -70,7 +70,7 @@ export const start = <A>(
     }
     if (isChild(child)) {
       // Without a listener Node would end the whole program, should it ever report one later.
-      child.on("error", () => {})
+      child.on("error", ignored)
       return Effect.succeed(started(child))
     }
     return Effect.callback((resume) => {
@@ -80,6 +80,8 @@ export const start = <A>(
       })
     })
   })
+
+const ignored = (): void => {}
 
 /** Closes our ends of the pipes of a child. */
 export const release = destroyStreams
