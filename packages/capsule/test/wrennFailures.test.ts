@@ -1,7 +1,9 @@
 /** What can go wrong with a Wrenn service, and the reason that it becomes: every documented error, and every way a wire ends. */
+import { setImmediate } from "node:timers/promises"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import { assert, describe, it } from "@effect/vitest"
 import * as Command from "effect-exec/Command"
 import type * as ExecError from "effect-exec/ExecError"
@@ -150,6 +152,25 @@ for (const generation of generations) {
           }
           assert.isTrue((yield* exec.run(Command.make("true"))).ok)
         })
+    )
+
+    it.effect("who does not answer is given up after 30 s; a start that he may have made is not tried again", () =>
+      Effect.gen(function* () {
+        const { exec, service } = yield* served
+        const patient = <A, E>(route: string, asking: Effect.Effect<A, E>, tag: Tag) =>
+          Effect.gen(function* () {
+            service.instead(route, "hang")
+            const before = service.bodies(route).length
+            const asked = yield* Effect.forkChild(failsWith(asking, tag))
+            while (service.bodies(route).length === before) yield* Effect.promise(() => setImmediate())
+            yield* TestClock.adjust("29 seconds")
+            assert.isUndefined(asked.pollUnsafe())
+            yield* TestClock.adjust("1 second")
+            yield* Fiber.join(asked)
+          })
+        yield* patient("GET /processes", exec.list(), "BackendUnavailable")
+        yield* patient("POST /exec", exec.detach(sleep), "ConnectionLost")
+      })
     )
 
     it.live("what a socket says first instead of a start is its reason, too", () =>
