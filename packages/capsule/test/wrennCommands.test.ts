@@ -1,5 +1,6 @@
 /** Commands in a capsule of the Wrenn service, against what each generation of it does, and drops. */
 import * as Fs from "node:fs"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,6 +13,7 @@ import * as Command from "effect-exec/Command"
 import * as Exec from "effect-exec/Exec"
 import type { ExecEvent } from "effect-exec/ExecEvent"
 import * as ExitStatus from "effect-exec/ExitStatus"
+import * as ProcessId from "effect-exec/ProcessId"
 import { connect, failsWith, gone, until } from "./wrenn.ts"
 import { generations, make } from "./wrennService.ts"
 
@@ -200,6 +202,9 @@ for (const generation of generations) {
           (yield* other.list()).map(({ command, pid, tag }) => ({ command, pid, tag })),
           [{ command: { argv: command.argv }, pid, tag: "left" }]
         )
+        // Its tag is taken, whoever took it.
+        const { tag } = yield* failsWith(other.detach(Command.make("true"), { tag: "left" }), "TagInUse")
+        assert.strictEqual(tag, "left")
         yield* failsWith(other.get("nobody"), "ProcessNotFound")
         yield* failsWith(other.kill(999_999_999), "ProcessNotFound")
         const byTag = yield* other.get("left")
@@ -209,9 +214,6 @@ for (const generation of generations) {
         Fs.writeFileSync(`${service.home}/one`, "")
         const seen = yield* Exec.lines(byTag.events()).pipe(Stream.runHead)
         assert.strictEqual(seen._tag === "Some" && seen.value, "one")
-        // Its tag is taken, whoever took it; an id that has started once starts nothing again.
-        const { tag } = yield* failsWith(other.detach(Command.make("true"), { tag: "left" }), "TagInUse")
-        assert.strictEqual(tag, "left")
         Fs.writeFileSync(`${service.home}/two`, "")
         assert.strictEqual((yield* byPid.wait()).exitCode, 6)
         assert.deepStrictEqual(yield* other.list(), [])
@@ -269,6 +271,33 @@ for (const generation of generations) {
         const [pid = 0] = service.processes.keys()
         yield* Fiber.interrupt(starting)
         yield* gone(pid)
+        // Before the service has answered: what it answers then is nobody's.
+        const registered = yield* Deferred.make<number>()
+        service.processes.set = function (pid, process) {
+          delete (this as { set?: unknown }).set
+          Deferred.doneUnsafe(registered, Effect.succeed(pid))
+          return this.set(pid, process)
+        }
+        const early = yield* Effect.forkChild(exec.detach(Command.make("sleep", ["300"])))
+        const unanswered = yield* Deferred.await(registered)
+        yield* Fiber.interrupt(early)
+        assert.isEmpty(service.bodies(`WS /processes/${unanswered}/stream`))
+        yield* gone(unanswered)
+      })
+    )
+
+    it.live("an id that has started once starts nothing again, with its tag", () =>
+      Effect.gen(function* () {
+        const { exec, service } = yield* served
+        const options = { id: ProcessId.make("mine"), tag: "mine" } as const
+        const [one, two] = yield* Effect.all(
+          [exec.detach(Command.make("sleep", ["300"]), options), exec.detach(Command.make("sleep", ["300"]), options)],
+          { concurrency: "unbounded" }
+        )
+        const three = yield* exec.detach(Command.make("sleep", ["300"]), options)
+        assert.deepStrictEqual([two.pid, three.pid], [one.pid, one.pid])
+        assert.strictEqual(service.bodies("POST /exec").length, 1)
+        yield* three.kill({ grace: 0 })
       })
     )
   })
