@@ -137,7 +137,7 @@ export const retry = (schedule: Schedule.Schedule<unknown> = patience): Transfor
         run: (command, options) => again(exec.run(command, options)),
         // What can be tried again fails before the first event.
         stream: (command, options) => Stream.unwrap(again(attempt(begun(exec.stream(command, options))))),
-        spawn: (command, options) => again(attempt(exec.spawn(command, options))),
+        spawn: (command, options) => again(exec.spawn(command, options)),
         detach: (command, options) => again(exec.detach(command, options))
       })
     )

@@ -1,4 +1,5 @@
 /** The log of what was run: complete, in order, and never at the cost of memory. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -8,7 +9,8 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { assert, it } from "@effect/vitest"
 import { TestClock } from "effect/testing"
-import { AuditLog, Command, Exec, ExecLayer } from "effect-exec"
+import { AuditLog, Command, Exec, ExecLayer, ProcessId } from "effect-exec"
+import { verbs } from "../src/internal/combinators/kit.ts"
 import * as TestExec from "../src/TestExec.ts"
 
 const programs = {
@@ -16,6 +18,29 @@ const programs = {
   hang: () => Effect.never,
   talk: (io: { readonly stdout: (text: string) => Effect.Effect<void> }) => Effect.forever(io.stdout("more "))
 }
+
+/** The ids that processes were started with. */
+const started: Array<ProcessId.ProcessId | undefined> = []
+const noted = TestExec.layer({ programs: { slow: () => Effect.sleep("5 seconds") } }).pipe(
+  ExecLayer.transform((exec) => {
+    const note =
+      <A extends ReadonlyArray<any>, B>(start: (...args: A) => B) =>
+      (...args: A): B => {
+        started.push(args[1]?.id)
+        return start(...args)
+      }
+    return Effect.succeed(
+      Exec.Exec.of({
+        ...exec,
+        run: note(exec.run) as typeof exec.run,
+        stream: note(exec.stream) as typeof exec.stream,
+        spawn: note(exec.spawn) as typeof exec.spawn,
+        detach: note(exec.detach) as typeof exec.detach
+      })
+    )
+  })
+)
+
 const layer = TestExec.layer({ programs }).pipe(AuditLog.audit())
 
 const read = (count: number) => AuditLog.AuditLog.use(({ entries }) => Stream.runCollect(Stream.take(entries, count)))
@@ -67,6 +92,23 @@ it.effect("a start that failed, an interruption, a closed scope and an early end
       "Interrupted"
     ])
   }).pipe(Effect.provide(layer))
+)
+
+it.effect("the id in it is that of the process, a given one too; the duration is how long that took", () =>
+  Effect.gen(function* () {
+    const exec = yield* Exec.Exec
+    for (const verb of Object.values(verbs)) {
+      for (const given of [undefined, yield* ProcessId.random]) {
+        const running = yield* Effect.forkChild(verb(exec, Command.make("slow"), { id: given }))
+        yield* TestClock.adjust("5 seconds")
+        yield* Fiber.join(running)
+        const [requested, ended] = yield* read(2)
+        assert.strictEqual(requested!.id, started.at(-1))
+        assert.strictEqual(requested!.id, given ?? requested!.id)
+        assert.strictEqual(ended?._tag === "Ended" ? Duration.toMillis(ended.duration) : undefined, 5000)
+      }
+    }
+  }).pipe(Effect.provide(noted.pipe(AuditLog.audit())))
 )
 
 it.effect("a start that failed has ended at once, not with the scope that it was tried in", () =>

@@ -6,32 +6,25 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { assert, it } from "@effect/vitest"
 import { TestClock } from "effect/testing"
-import { Command, Exec, ExecError, ExecLayer, ExecResult } from "effect-exec"
+import { Command, Exec, ExecError, ExecLayer } from "effect-exec"
+import { verbs as byVerb } from "../src/internal/combinators/kit.ts"
 import type { Program } from "../src/Program.ts"
 import * as TestExec from "../src/TestExec.ts"
 
 type Service = Exec.Exec["Service"]
 
 /** Each of them, to its end, with what it wrote. */
-const verbs: Readonly<
-  Record<string, (exec: Service, command: Command.Command) => Effect.Effect<string, ExecError.ExecError>>
-> = {
-  run: (exec, command) => Effect.map(exec.run(command), ({ stdout }) => stdout),
-  stream: (exec, command) => Effect.map(Stream.run(exec.stream(command), ExecResult.collect), ({ stdout }) => stdout),
-  spawn: (exec, command) =>
-    Effect.scoped(
-      Effect.flatMap(exec.spawn(command), ({ events }) =>
-        Effect.map(Stream.run(events, ExecResult.collect), ({ stdout }) => stdout)
-      )
-    ),
-  detach: (exec, command) =>
-    Effect.flatMap(exec.detach(command), (process) => Effect.map(process.wait(), ({ stdout }) => stdout))
-}
+const verbs = Record.map(
+  byVerb,
+  (verb) => (exec: Service, command: Command.Command) => Effect.map(verb(exec, command), ({ stdout }) => stdout)
+)
+type VerbName = keyof typeof verbs
 
 const show: Program = (io) =>
   io.stdout(`${io.argv.join(" ")} in ${io.cwd} as ${io.user} with ${io.env["A"]} ${io.env["HOME"]}`)
@@ -49,10 +42,8 @@ const each = (
     verb: (command: Command.Command) => Effect.Effect<string, ExecError.ExecError>
   ) => Effect.Effect<unknown, unknown>
 ) =>
-  it.effect.each(Object.keys(verbs))(`${title}: %s`, (name) =>
-    Effect.flatMap(Exec.Exec, (exec) => body((command) => verbs[name]!(exec, command))).pipe(
-      Effect.provide(transformed)
-    )
+  it.effect.each(Object.keys(verbs) as Array<VerbName>)(`${title}: %s`, (name) =>
+    Effect.flatMap(Exec.Exec, (exec) => body((command) => verbs[name](exec, command))).pipe(Effect.provide(transformed))
   )
 
 each("prefix puts words in front of each command", layer.pipe(ExecLayer.prefix("nice", "-n", "5")), (run) =>
@@ -70,6 +61,13 @@ each(
       assert.match(yield* run(Command.make("show", [], { cwd: "/other" })), /in \/other as/)
       assert.match(yield* run(Command.make("show", [], { extendEnv: false })), /with undefined undefined$/)
     })
+)
+
+each(
+  "the directory of commandDefaults may end with a slash",
+  layer.pipe(ExecLayer.commandDefaults({ cwd: "/work/" })),
+  (run) =>
+    Effect.map(run(Command.make("show", [], { cwd: "sub" })), (said) => assert.match(said, / in \/work\/sub as /))
 )
 
 each("allow starts what is on the list, and nothing else", layer.pipe(ExecLayer.allow(["show"])), (run) =>
@@ -218,17 +216,30 @@ it.effect("a start that failed in a scope that goes on gives its turn back at on
   )
 )
 
-it.effect("a limit that is none is InvalidCommand", () =>
+it.effect.each([0, -1, 1.5, Number.NaN, Infinity])("a limit of %s is InvalidCommand", (processes) =>
   Effect.map(Effect.flip(Exec.run(Command.make("show"))), ({ reason }) =>
     assert.strictEqual(reason._tag, "InvalidCommand")
-  ).pipe(Effect.provide(layer.pipe(ExecLayer.limit(0))))
+  ).pipe(Effect.provide(layer.pipe(ExecLayer.limit(processes))))
 )
 
-it.effect.each(Object.keys(verbs))("retry tries again what did not start: %s", (name) =>
+it.effect("retry is not for what a stdin fails with, whatever that says of itself", () =>
+  Effect.gen(function* () {
+    const { layer, starts } = failing(0, unavailable)
+    const broken = { isRetryable: true }
+    const error = yield* Exec.run(Command.make("hang"), { stdin: Stream.fail(broken) }).pipe(
+      Effect.provide(layer.pipe(ExecLayer.retry())),
+      Effect.flip
+    )
+    assert.strictEqual(error, broken)
+    assert.strictEqual(starts.count, 1)
+  })
+)
+
+it.effect.each(Object.keys(verbs) as Array<VerbName>)("retry tries again what did not start: %s", (name) =>
   Effect.gen(function* () {
     const { layer, starts } = failing(3, unavailable)
     const fiber = yield* Effect.forkChild(
-      Effect.flatMap(Exec.Exec, (exec) => verbs[name]!(exec, Command.make("show"))).pipe(
+      Effect.flatMap(Exec.Exec, (exec) => verbs[name](exec, Command.make("show"))).pipe(
         Effect.provide(layer.pipe(ExecLayer.retry()))
       )
     )
@@ -238,10 +249,10 @@ it.effect.each(Object.keys(verbs))("retry tries again what did not start: %s", (
   })
 )
 
-it.effect.each(Object.keys(verbs))("retry never repeats what may have run: %s", (name) =>
+it.effect.each(Object.keys(verbs) as Array<VerbName>)("retry never repeats what may have run: %s", (name) =>
   Effect.gen(function* () {
     const { layer, starts } = failing(3, lost)
-    const error = yield* Effect.flatMap(Exec.Exec, (exec) => verbs[name]!(exec, Command.make("show"))).pipe(
+    const error = yield* Effect.flatMap(Exec.Exec, (exec) => verbs[name](exec, Command.make("show"))).pipe(
       Effect.provide(layer.pipe(ExecLayer.retry())),
       Effect.flip
     )

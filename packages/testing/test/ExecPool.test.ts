@@ -70,6 +70,17 @@ it.effect("sandboxes are made before anybody asks, and each is used once", () =>
   })
 )
 
+it.effect("each is one of its own, also for who has such a sandbox, or one of this pool, already", () =>
+  Effect.gen(function* () {
+    const { layer } = sandboxes()
+    const numbers = yield* Effect.gen(function* () {
+      const pool = yield* ExecPool.make(layer, { size: 2 })
+      return yield* Effect.provide(Effect.all([number, Effect.provide(number, pool)]), pool)
+    }).pipe(Effect.provide(layer))
+    assert.deepStrictEqual(numbers.toSorted(), [2, 3])
+  })
+)
+
 it.effect("while all are in use, the next program waits", () =>
   Effect.gen(function* () {
     const { layer, seen } = sandboxes()

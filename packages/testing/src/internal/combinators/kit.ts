@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as AuditLog from "effect-exec/AuditLog"
 import * as Command from "effect-exec/Command"
 import * as Exec from "effect-exec/Exec"
 import type { ExecError } from "effect-exec/ExecError"
@@ -18,13 +19,13 @@ import { eventually } from "../suite/facts.ts"
 type Service = Exec.Exec["Service"]
 
 /** Each way to start a command, here to its end. */
-export const verbs = {
+export const verbs: Readonly<Record<AuditLog.Verb, Verb>> = {
   run: (exec, command, options) => exec.run(command, options),
   stream: (exec, command, options) => Stream.run(exec.stream(command, options), ExecResult.collect),
   spawn: (exec, command, options) =>
     Effect.scoped(Effect.flatMap(exec.spawn(command, options), ({ events }) => Stream.run(events, ExecResult.collect))),
   detach: (exec, command, options) => Effect.flatMap(exec.detach(command, options), (process) => process.wait())
-} as const satisfies Readonly<Record<string, Verb>>
+}
 
 /** A way to start a command. */
 export type Verb = (
@@ -34,8 +35,8 @@ export type Verb = (
 ) => Effect.Effect<ExecResult.ExecResult, ExecError>
 
 /** Does something with each of them, all at once. */
-export const withEach = <A, E, R>(body: (verb: Verb, name: keyof typeof verbs) => Effect.Effect<A, E, R>) =>
-  Effect.forEach(Object.entries(verbs), ([name, verb]) => body(verb, name as keyof typeof verbs), {
+export const withEach = <A, E, R>(body: (verb: Verb, name: AuditLog.Verb) => Effect.Effect<A, E, R>) =>
+  Effect.forEach(Object.entries(verbs), ([name, verb]) => body(verb, name as AuditLog.Verb), {
     concurrency: "unbounded"
   })
 
