@@ -23,19 +23,19 @@ const programs = {
 const started: Array<ProcessId.ProcessId | undefined> = []
 const noted = TestExec.layer({ programs: { slow: () => Effect.sleep("5 seconds") } }).pipe(
   ExecLayer.transform((exec) => {
-    const note =
-      <A extends ReadonlyArray<any>, B>(start: (...args: A) => B) =>
-      (...args: A): B => {
-        started.push(args[1]?.id)
+    const note = <Start extends (...args: ReadonlyArray<never>) => unknown>(start: Start): Start =>
+      ((...args: ReadonlyArray<never>) => {
+        const [, options] = args as ReadonlyArray<unknown> as readonly [Command.Command, { id?: ProcessId.ProcessId }?]
+        started.push(options?.id)
         return start(...args)
-      }
+      }) as unknown as Start
     return Effect.succeed(
       Exec.Exec.of({
         ...exec,
-        run: note(exec.run) as typeof exec.run,
-        stream: note(exec.stream) as typeof exec.stream,
-        spawn: note(exec.spawn) as typeof exec.spawn,
-        detach: note(exec.detach) as typeof exec.detach
+        run: note(exec.run),
+        stream: note(exec.stream),
+        spawn: note(exec.spawn),
+        detach: note(exec.detach)
       })
     )
   })
