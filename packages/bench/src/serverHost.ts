@@ -36,7 +36,8 @@ const server =
     ? CapsuleServer.layer({ idleTimeout: "1 minute" }).pipe(
         Layer.provide(Layer.effect(Exec.Exec, Exec.make(Nothing.backend)))
       )
-    : CapsuleServer.layer({ templates, idleTimeout: "2 seconds", limits: { grace: 3_000 } })
+    : // On a machine that does much else a client may need seconds between the answer that makes a capsule and its session.
+      CapsuleServer.layer({ templates, idleTimeout: "5 seconds", limits: { grace: 3_000 } })
 
 const serving = Effect.gen(function* () {
   const { sessions, url } = yield* CapsuleServer.CapsuleServer
