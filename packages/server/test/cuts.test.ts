@@ -17,6 +17,7 @@ import * as FaultProxy from "@effect-exec/testing/FaultProxy"
 import { CapsuleExec } from "@effect-exec/capsule"
 import type { Connect } from "@effect-exec/capsule/Connection"
 import * as Exec from "effect-exec/Exec"
+import * as ExecLayer from "effect-exec/ExecLayer"
 import * as CapsuleServer from "../src/CapsuleServer.ts"
 import { randomOf, work } from "./workload.ts"
 
@@ -59,7 +60,8 @@ it.live(
         CapsuleExec.connect(`ws://${proxy.host}:${proxy.port}`),
         NodeWS.layerWebSocketConstructor
       )
-      const client = CapsuleExec.layerConnection({ connect: timed(connect, outages) })
+      // A cut may strike the very greeting of a new session: nothing has started then, and it is tried again.
+      const client = ExecLayer.retry()(CapsuleExec.layerConnection({ connect: timed(connect, outages) }))
       const path = yield* folder
 
       let done = 0

@@ -72,8 +72,9 @@ export const serving = Effect.fnUntraced(function* ({
         socket.write(`POST /v1/capsules${path} HTTP/1.1\r\nHost: x\r\nX-API-Key: ${key}\r\nConnection: close\r\n`)
         socket.write(`Content-Type: ${type}\r\n`)
         more()
+        timer = setInterval(more, every)
       })
-      const timer = setInterval(more, every)
+      let timer: NodeJS.Timeout | undefined
       socket.on("data", (bytes) => (text += String(bytes)))
       socket.on("error", () => {})
       socket.on("close", () => {

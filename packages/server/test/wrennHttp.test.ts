@@ -351,15 +351,20 @@ describe("Wrenn's capsules over HTTP", () => {
 
   it.live("a file may take as long as it likes while it moves, and while it is not taken", () =>
     Effect.gen(function* () {
-      const { at, sh, trickle } = yield* serving({ limits: { pace: 200 } })
+      const { at, sh, trickle } = yield* serving({ limits: { pace: 1000 } })
       const home = (yield* sh("pwd")).trim()
       const bits = Array.from({ length: 12 }, () => "x".repeat(32 * 1024))
       const length = head(`${home}/moving`).length + bits.join("").length + tail.length
       const began = Date.now()
       const [first = "", ...rest] = [head(`${home}/moving`), ...bits, tail]
-      const moving = trickle(`${at}/files/write`, multipart, [`Content-Length: ${length}\r\n\r\n${first}`, ...rest])
+      const moving = trickle(
+        `${at}/files/write`,
+        multipart,
+        [`Content-Length: ${length}\r\n\r\n${first}`, ...rest],
+        100
+      )
       assert.match(yield* moving, /^HTTP\/1.1 204 /)
-      assert.isAbove(Date.now() - began, 500)
+      assert.isAbove(Date.now() - began, 1_200)
       assert.strictEqual(readFileSync(`${home}/moving`).length, 12 * 32 * 1024)
       yield* sh("mkfifo fifo")
       const large = "x".repeat(2 * 1024 * 1024)
@@ -368,7 +373,7 @@ describe("Wrenn's capsules over HTTP", () => {
         trickle(`${at}/files/stream/write`, multipart, [whole + head(`${home}/fifo`) + large + tail]),
         { startImmediately: true }
       )
-      yield* Effect.sleep(600)
+      yield* Effect.sleep(1_500)
       assert.isUndefined(stuck.pollUnsafe())
       assert.strictEqual((yield* sh("wc -c < fifo")).trim(), String(large.length))
       assert.match(yield* Fiber.join(stuck), /^HTTP\/1.1 204 /)
