@@ -184,3 +184,16 @@ describe.concurrent("an engine", () => {
     })
   )
 })
+
+describe("a program", () => {
+  it.live("that was itself held up does not blame the engine", () =>
+    Effect.gen(function* () {
+      const client = yield* clientOf((_, response) => {
+        // Whatever is due now is late, and the answer is not here yet.
+        for (const begun = performance.now(); performance.now() - begun < slowMillis;);
+        response.end("x")
+      })
+      assert.strictEqual((yield* Stream.runCollect(client.getArchive("c", "/x"))).length, 1)
+    })
+  )
+})

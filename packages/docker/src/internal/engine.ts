@@ -102,9 +102,11 @@ const refuse = (url: string, error: ExecError): Engine => ({
   upgrade: () => Effect.fail(error)
 })
 
-const open = async (host: Host.Host, version?: string): Promise<Dockerode> => {
-  // Loaded when it is needed: it is large, and a program that only mentions this package should not pay for it.
-  const { default: Docker } = await import("dockerode")
+// Loaded when it is needed: it is large, and a program that only mentions this package should not pay for it. Nor is the
+// engine's time spent on it.
+const load = Effect.promise(async () => (await import("dockerode")).default)
+
+const open = (Docker: typeof Dockerode, host: Host.Host, version?: string): Dockerode => {
   // All of them are given, for what is not given it takes from the environment.
   return new Docker({
     socketPath: host.socketPath,
@@ -162,15 +164,17 @@ export const make = (given: string | undefined, deadlineMillis: number): Engine 
   const connection: Effect.Effect<Connected, ExecError> = Effect.suspend(() =>
     connected !== undefined
       ? Effect.succeed(connected)
-      : attempt(undefined, async () => {
-          const version = await (await open(host)).version()
-          const api = negotiate(version.ApiVersion, version.MinAPIVersion)
-          connected = {
-            docker: await open(host, api),
-            info: { version: version.Version, apiVersion: api, architecture: version.Arch }
-          }
-          return connected
-        })
+      : Effect.flatMap(load, (Docker) =>
+          attempt(undefined, async () => {
+            const version = await open(Docker, host).version()
+            const api = negotiate(version.ApiVersion, version.MinAPIVersion)
+            connected = {
+              docker: open(Docker, host, api),
+              info: { version: version.Version, apiVersion: api, architecture: version.Arch }
+            }
+            return connected
+          })
+        )
   )
   const ask: Engine["ask"] = (sandbox, call) =>
     Effect.flatMap(connection, ({ docker }) => attempt(sandbox, (signal) => call(docker, signal)))

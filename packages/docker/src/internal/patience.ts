@@ -7,6 +7,12 @@ import type { EngineFailure } from "./failure.ts"
 /** So much of an archive is given at a time: whether a slow engine takes anything is seen piece by piece. */
 const pieceSize = 64 * 1024
 
+/**
+ * Patience is lost bit by bit. A program that was itself held up, or a machine that slept, has everything to catch up
+ * with: that costs one bit, and not all.
+ */
+const bits = 8
+
 /** One call's. */
 export class Patience {
   readonly millis: number
@@ -24,8 +30,15 @@ export class Patience {
 
   /** Whoever it is about is waited for from now on. */
   wait(): void {
+    this.lose(bits)
+  }
+
+  private lose(left: number): void {
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => this.over.abort(this.failure), this.millis)
+    this.timer = setTimeout(
+      () => (left === 1 ? this.over.abort(this.failure) : this.lose(left - 1)),
+      this.millis / bits
+    )
   }
 
   /** It is somebody else's turn. */
