@@ -65,7 +65,7 @@ export const suite = (name: string, sandbox: Target["sandbox"], options: Options
     ...(layerTimeout === undefined ? {} : { timeout: layerTimeout })
   })(name, (it) => {
     for (const { body, title } of [...changes, ...turns, ...logs, ...places]) {
-      it.effect(title, () => body({ coming, sandbox, unreachable }), 30_000)
+      it.effect(title, () => body({ coming, sandbox, unreachable }), 60_000)
     }
   })
 }

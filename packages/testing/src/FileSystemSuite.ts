@@ -43,7 +43,7 @@ export const suite = <E>(name: string, fileSystem: Layer.Layer<FileSystem, E>, o
     ...(layerTimeout === undefined ? {} : { timeout: layerTimeout })
   })(name, (it) => {
     for (const { body, title } of [...content, ...places, ...failures, ...(isPlatform ? [] : sandbox)]) {
-      it.effect(title, () => body, 30_000)
+      it.effect(title, () => body, 60_000)
     }
   })
 }

@@ -49,7 +49,7 @@ export const suite = <E>(name: string, spawner: Layer.Layer<ChildProcessSpawner,
       ...pipes,
       ...(isPlatform ? [] : sandbox)
     ]) {
-      it.effect(title, () => body, 30_000)
+      it.effect(title, () => body, 60_000)
     }
   })
 }

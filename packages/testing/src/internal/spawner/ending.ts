@@ -9,7 +9,8 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { assert } from "@effect/vitest"
-import { alive, areDead, areSoonDead, failsWith, firstLine, output, sh, test, use, type Test } from "./kit.ts"
+import { encode } from "../web.ts"
+import { alive, areDead, areSoonDead, failsWith, firstLine, output, sh, test, text, use, type Test } from "./kit.ts"
 
 const hang = "echo READY; exec sleep 300"
 // Ignores TERM, and so does what it starts.
@@ -80,6 +81,22 @@ export const ends: ReadonlyArray<Test> = [
     const pids = pidsOf(yield* firstLine(handle))
     assert.strictEqual(yield* handle.exitCode, 3)
     yield* areSoonDead(pids)
+  }),
+  test("an exit with another code ends the children with killSignal", function* () {
+    const child = "trap 'echo got; exit 0' USR1; echo READY >&2; while :; do sleep 0.05; done"
+    const handle = yield* sh('sh -c "$1" & read -r _; exit 3', [child], { killSignal: "SIGUSR1" })
+    yield* Stream.runHead(handle.stderr)
+    yield* Stream.run(Stream.make(encode("\n")), handle.stdin)
+    assert.strictEqual(yield* text(handle.stdout), "got\n")
+    assert.strictEqual(yield* handle.exitCode, 3)
+  }),
+  test("detached: false leaves the children of an exit with another code alone", function* () {
+    const handle = yield* sh("sleep 300 >/dev/null 2>&1 & echo $!; exit 3", [], { detached: false })
+    const pids = pidsOf(yield* firstLine(handle))
+    assert.strictEqual(yield* handle.exitCode, 3)
+    yield* output(sh("sleep 0.1"))
+    assert.deepStrictEqual(yield* alive(pids), pids)
+    yield* output(sh('kill -s KILL "$1"', pids.map(String)))
   }),
   test("kill sends TERM, and returns when it has ended", function* () {
     const handle = yield* sh(hang)

@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { assert } from "@effect/vitest"
+import { eventually } from "../suite/facts.ts"
 import { encode } from "../web.ts"
 import { broken, failsWith, output, sh, test, text, type Test } from "./kit.ts"
 
@@ -33,6 +34,11 @@ export const inputs: ReadonlyArray<Test> = [
     const handle = yield* sh("cat; exit 7", [], { stdin })
     assert.strictEqual(yield* Effect.flip(handle.exitCode), broken)
     assert.strictEqual(yield* text(handle.stdout), "a b")
+    yield* eventually(
+      "it has ended",
+      Effect.map(handle.isRunning, (isRunning) => !isRunning)
+    )
+    assert.strictEqual(yield* Effect.flip(handle.exitCode), broken, "also once there is an exit code")
     const deaf = yield* sh("exec sleep 300", [], { stdin: Stream.fail(broken) })
     assert.strictEqual(yield* Effect.flip(deaf.exitCode), broken)
     assert.isTrue(yield* deaf.isRunning)

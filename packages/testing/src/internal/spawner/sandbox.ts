@@ -9,16 +9,20 @@ import * as Stream from "effect/Stream"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { assert } from "@effect/vitest"
 import { decode, encode } from "../web.ts"
-import { areDead, failsWith, firstLine, sh, test, text, use, type Test } from "./kit.ts"
+import { areDead, failsWith, firstLine, sh, test, text, type Test } from "./kit.ts"
 
 const additionalFds = { fd3: { type: "output" } } as const
 
 /** A `Stdio` in memory. */
 const memory = (input: string) => {
   const written = { stdout: "", stderr: "" }
+  // Slowly, so that it matters who waits for it.
   const to = (name: keyof typeof written) => () =>
     Sink.forEach((part: string | Uint8Array) =>
-      Effect.sync(() => void (written[name] += typeof part === "string" ? part : decode(part)))
+      Effect.andThen(
+        Effect.sleep(30),
+        Effect.sync(() => void (written[name] += typeof part === "string" ? part : decode(part)))
+      )
     )
   return {
     written,
@@ -73,6 +77,11 @@ export const sandbox: ReadonlyArray<Test> = [
     )
     yield* areDead(pids)
   }),
+  test("closing the scope lets it write what it still has to, though nobody reads", function* () {
+    const last = "trap 'head -c 4194304 /dev/zero; exit 0' TERM; echo READY; while :; do sleep 0.05; done"
+    const handle = yield* Effect.scoped(Effect.tap(sh(last), firstLine))
+    assert.strictEqual(yield* handle.exitCode, 0)
+  }),
   test("all is in the order in which it was written, where there is time between", function* () {
     const handle = yield* sh("for i in 1 2 3; do echo out$i; sleep 0.1; echo err$i >&2; sleep 0.1; done")
     assert.strictEqual(yield* text(handle.all), "out1\nerr1\nout2\nerr2\nout3\nerr3\n")
@@ -88,8 +97,8 @@ export const sandbox: ReadonlyArray<Test> = [
       stdout: "inherit",
       stderr: "inherit"
     })
-    const code = yield* use((spawner) => Effect.provideService(spawner.exitCode(command), Stdio.Stdio, stdio))
-    assert.strictEqual(code, 3)
+    const handle = yield* Effect.provideService(command, Stdio.Stdio, stdio)
+    assert.strictEqual(yield* handle.exitCode, 3)
     assert.deepStrictEqual(written, { stdout: "inout\n", stderr: "err\n" })
   }),
   test("what platform-node dies of is an error", function* () {
