@@ -32,6 +32,7 @@
  *   there is none. The command sees a pipe, never a terminal.
  * - **Nothing is left behind** when the scope closes. As there, the process gets `killSignal` and, only where
  *   `forceKillAfter` says so, KILL; what of its tree is left a second after its end is killed here, whatever it did to escape.
+ * - **On a capsule** children that hold no output of their parent's end with the last of that, and not with the scope.
  * - **Killing what has ended succeeds.**
  * - **What ends a fiber there is an error here**: arguments that are too long, a `cwd` that is a file, an empty program.
  *   And a stdin that dies is not just an end.
