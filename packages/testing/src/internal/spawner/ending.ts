@@ -120,6 +120,12 @@ export const ends: ReadonlyArray<Test> = [
     yield* handle.kill({ killSignal: "SIGINT" })
     assert.strictEqual(yield* handle.exitCode, 9)
   }),
+  test("kill takes other names of signals too", function* () {
+    const handle = yield* sh("trap 'exit 9' ABRT; echo READY; while :; do sleep 0.05; done")
+    yield* firstLine(handle)
+    yield* handle.kill({ killSignal: "SIGIOT" })
+    assert.strictEqual(yield* handle.exitCode, 9)
+  }),
   test("without forceKillAfter kill waits for what ignores it, and does no more", function* () {
     const handle = yield* sh("trap '' TERM; echo READY; read -r _; exit 8", [], { stdin: "pipe" })
     yield* firstLine(handle)

@@ -32,9 +32,9 @@ export const pipes: ReadonlyArray<Test> = [
     assert.deepStrictEqual(all.split("\n").toSorted(), ["", "err", "out"])
   }),
   test("its exit code, pid and outputs are the last one's, its stdin the first one's", function* () {
-    const handle = yield* sh("cat; exit 3").pipe(ChildProcess.pipeTo(sh("cat; echo err >&2; exit 4")))
+    const handle = yield* sh("tr a-z A-Z; exit 3").pipe(ChildProcess.pipeTo(sh("cat; echo err >&2; exit 4")))
     yield* Stream.run(Stream.make(encode("in")), handle.stdin)
-    assert.deepStrictEqual([yield* text(handle.stdout), yield* text(handle.stderr)], ["in", "err\n"])
+    assert.deepStrictEqual([yield* text(handle.stdout), yield* text(handle.stderr)], ["IN", "err\n"])
     assert.strictEqual(yield* handle.exitCode, 4)
     assert.isFalse(yield* handle.isRunning)
   }),

@@ -77,6 +77,7 @@ export const starting: ReadonlyArray<Test> = [
     assert.strictEqual(yield* output(ChildProcess.make("echo a | tr a b; echo $0", { shell: true })), "b\n/bin/sh\n")
     assert.strictEqual(yield* output(ChildProcess.make({ shell: "/bin/sh" })`echo "it's" | wc -l | tr -d ' '`), "1\n")
     assert.strictEqual(yield* output(ChildProcess.make("echo", ["$HOME"], { shell: false })), "$HOME\n")
+    assert.strictEqual(yield* use((spawner) => spawner.exitCode(ChildProcess.make("true", { shell: "" }))), 0)
   }),
   test("a shell that does not exist is NotFound, and the error shows it and the script", function* () {
     const { reason } = yield* failsWith(ChildProcess.make("echo a", { shell: "/no/such/shell" }), "NotFound")
