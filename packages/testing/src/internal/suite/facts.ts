@@ -122,3 +122,10 @@ export const sameBytes = (actual: Uint8Array, expected: Uint8Array, what: string
 
 /** The output of one stream that these events carry. */
 export const outputOf = bytesOf
+
+/** What `numbers` writes. */
+export const numberLines = (from: number, to: number): string => {
+  const lines: Array<string> = []
+  for (let n = from; n <= to; n++) lines.push(`${n}\n`)
+  return lines.join("")
+}

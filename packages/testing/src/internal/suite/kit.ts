@@ -9,6 +9,7 @@ import type { Command } from "effect-exec/Command"
 import type { Exec } from "effect-exec/Exec"
 import * as ExecError from "effect-exec/ExecError"
 import type { ExecResult } from "effect-exec/ExecResult"
+import type { ProcessHandle } from "effect-exec/Process"
 import * as ProcessId from "effect-exec/ProcessId"
 import type { Fixtures } from "../../Fixtures.ts"
 import { eventually } from "./facts.ts"
@@ -83,3 +84,7 @@ export const failsWith = <Tag extends ExecError.Reason["_tag"], A, E, R>(
     assert.strictEqual(back.isRetryable, error.isRetryable, "isRetryable after a JSON round trip")
     return error.reason as Extract<ExecError.Reason, { _tag: Tag }>
   })
+
+/** Ends it with the test, whatever becomes of that. */
+export const owned = <P extends ProcessHandle, E, R>(detach: Effect.Effect<P, E, R>) =>
+  Effect.acquireRelease(detach, (process) => Effect.ignore(process.kill({ signal: "SIGKILL" })))

@@ -9,8 +9,7 @@ import * as Exec from "effect-exec/Exec"
 import * as ExitStatus from "effect-exec/ExitStatus"
 import * as Process from "effect-exec/Process"
 import { type Chapter, testOf } from "./case.ts"
-import { eventually } from "./facts.ts"
-import { numberLines } from "./run.ts"
+import { eventually, numberLines } from "./facts.ts"
 
 /** What was called back: a line for each end, and one for all text of a stream, in however many calls that came. */
 const makeNotes = () => {

@@ -14,8 +14,7 @@ import { toOctal } from "../bytes.ts"
 import { encode, residentMemory } from "../web.ts"
 import * as Sha256 from "../sha256.ts"
 import { type Chapter, testOf, when } from "./case.ts"
-import { collect, eventually, follow, outputOf, sameBytes } from "./facts.ts"
-import { numberLines } from "./run.ts"
+import { collect, eventually, follow, numberLines, outputOf, sameBytes } from "./facts.ts"
 
 const MiB = 1024 * 1024
 
