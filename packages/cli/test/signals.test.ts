@@ -149,15 +149,17 @@ layer(LocalExec.layer, { excludeTestServices: true })("effect-exec, when it is t
       const child = yield* start(sh("stream", own, "echo READY; exec sleep 300"))
       yield* readUntil(child, "READY")
       const [pid] = survivors(own)
-      const state = () => Fs.readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]![0]
-      const become = (wanted: string) =>
+      const state = (pid: string | number) => Fs.readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]![0]
+      const become = (wanted: string, pid: string | number) =>
         Effect.gen(function* () {
-          while (state() !== wanted) yield* Effect.sleep(20)
+          while (state(pid) !== wanted) yield* Effect.sleep(20)
         }).pipe(Effect.timeout("10 seconds"))
       yield* child.signal("SIGTSTP")
-      yield* become("T")
+      yield* become("T", pid!)
+      // A shell gives it back only when it is stopped itself: what comes before that wakes nobody.
+      yield* become("T", child.pid)
       yield* child.signal("SIGCONT")
-      yield* become("S")
+      yield* become("S", pid!)
       yield* child.kill()
       yield* finish(child)
     })
