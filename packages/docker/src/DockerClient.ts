@@ -92,8 +92,9 @@ export interface PullProgress {
 
 /**
  * The calls. The engine has to answer each in time, and to go on with the longer ones; when it does not, or cannot be
- * reached, the call fails with `BackendUnavailable`. What the engine refuses is `SandboxNotFound`, `SandboxNotRunning` or `StartFailed`, with the
- * engine's words and HTTP status in `detail`. Interrupting a call gives it up; what the engine does of it is unknown.
+ * reached, the call fails with `BackendUnavailable`. What the engine refuses is `SandboxNotFound`, `SandboxNotRunning`
+ * or `StartFailed`, with the engine's words and HTTP status in `detail`. Interrupting a call gives it up; what the engine
+ * does of it is unknown.
  */
 export interface DockerClient {
   /** Where the engine is, for messages. */

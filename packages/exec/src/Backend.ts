@@ -69,8 +69,8 @@ export interface Running {
   readonly exited: Effect.Effect<ExitStatus, ExecError>
   /**
    * Has one listener told of the exit, also where that is known already. May be absent: a fiber then waits for `exited`, and
-   * another one for `pull`, which costs more than a process that is quiet does otherwise. What changes either of the two leaves
-   * this away.
+   * another one for `pull`, which costs more than a process that is quiet does otherwise. What wraps another one and changes
+   * what either gives must not pass this on as it is: it tells the same itself, or leaves this away.
    */
   readonly tell?: (listener: Listener) => void
   /**

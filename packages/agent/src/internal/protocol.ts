@@ -72,6 +72,9 @@ export const startFlags = { stdin: 1, tty: 2, offer: 4, groups: 8 } as const
 /** Where a start failed. */
 export const stages = { fork: 1, limits: 2, tty: 3, user: 4, cwd: 5, exec: 6 } as const
 
+/** SIGKILL, whose number is the same everywhere. */
+export const sigkill = 9
+
 /** Whom a signal goes to. */
 export const scopes = { process: 0, group: 1, tree: 2 } as const
 

@@ -14,15 +14,13 @@ import { connectionLost, type Loss, notRunning } from "./failure.ts"
 import { Input } from "./input.ts"
 import type { Message } from "./message.ts"
 import { Output } from "./output.ts"
-import { bothOutputs, scopes, toAgent } from "./protocol.ts"
+import { bothOutputs, scopes, sigkill, toAgent } from "./protocol.ts"
 import * as Requests from "./requests.ts"
 import { Signals } from "./signals.ts"
 import type { Standstill } from "./silence.ts"
 
 /** How a start was answered, when it was not with STARTED. */
 export type NotStarted = Extract<Message, { readonly _tag: "Failed" | "Refused" }>
-
-const sigkill = 9
 
 type Handover = Extract<Message, { readonly _tag: "Handover" }>
 

@@ -7,12 +7,10 @@ import * as ExecError from "effect-exec/ExecError"
 import type { ProcessId } from "effect-exec/ProcessId"
 import type { Connection } from "./connection.ts"
 import type { Message } from "./message.ts"
-import { scopes } from "./protocol.ts"
+import { scopes, sigkill } from "./protocol.ts"
 import * as Requests from "./requests.ts"
 
 type Answer = Extract<Message, { readonly _tag: "Signaled" }>
-
-const sigkill = 9
 
 export class Signals {
   private readonly connection: Connection

@@ -12,14 +12,12 @@ import { connectionLost, type Loss, notRunning } from "../failure.ts"
 import { Input } from "../input.ts"
 import type { Message } from "../message.ts"
 import { Output } from "../output.ts"
-import { bothOutputs, refusals, scopes } from "../protocol.ts"
+import { bothOutputs, refusals, scopes, sigkill } from "../protocol.ts"
 import * as Requests from "../requests.ts"
 import type { Standstill } from "../silence.ts"
 
 /** How an operation ends. */
 export type Failing<A> = Effect.Effect<A, FileError | ExecError.ExecError>
-
-const sigkill = 9
 
 /** Longer than it takes to write what was sent, or to give up. */
 const endMillis = 2000
