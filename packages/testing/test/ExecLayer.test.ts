@@ -31,7 +31,7 @@ const show: Program = (io) =>
 
 const layer = TestExec.layer({
   programs: { show, nice: show, hang: () => Effect.never },
-  directories: ["/work", "/work/sub", "/other"],
+  directories: ["/project", "/project/sub", "/other"],
   users: ["root", "nobody"]
 })
 
@@ -52,12 +52,12 @@ each("prefix puts words in front of each command", layer.pipe(ExecLayer.prefix("
 
 each(
   "commandDefaults are where a command says nothing of its own",
-  layer.pipe(ExecLayer.commandDefaults({ cwd: "/work", env: { A: "1", HOME: "/h" }, user: "nobody" })),
+  layer.pipe(ExecLayer.commandDefaults({ cwd: "/project", env: { A: "1", HOME: "/h" }, user: "nobody" })),
   (run) =>
     Effect.gen(function* () {
-      assert.strictEqual(yield* run(Command.make("show")), "show in /work as nobody with 1 /h")
+      assert.strictEqual(yield* run(Command.make("show")), "show in /project as nobody with 1 /h")
       const own = { cwd: "sub", env: { A: "2", HOME: undefined }, user: "root" }
-      assert.strictEqual(yield* run(Command.make("show", [], own)), "show in /work/sub as root with 2 undefined")
+      assert.strictEqual(yield* run(Command.make("show", [], own)), "show in /project/sub as root with 2 undefined")
       assert.match(yield* run(Command.make("show", [], { cwd: "/other" })), /in \/other as/)
       assert.match(yield* run(Command.make("show", [], { extendEnv: false })), /with undefined undefined$/)
     })
@@ -65,9 +65,9 @@ each(
 
 each(
   "the directory of commandDefaults may end with a slash",
-  layer.pipe(ExecLayer.commandDefaults({ cwd: "/work/" })),
+  layer.pipe(ExecLayer.commandDefaults({ cwd: "/project/" })),
   (run) =>
-    Effect.map(run(Command.make("show", [], { cwd: "sub" })), (said) => assert.match(said, / in \/work\/sub as /))
+    Effect.map(run(Command.make("show", [], { cwd: "sub" })), (said) => assert.match(said, / in \/project\/sub as /))
 )
 
 each("allow starts what is on the list, and nothing else", layer.pipe(ExecLayer.allow(["show"])), (run) =>
