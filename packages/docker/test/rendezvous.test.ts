@@ -2,7 +2,7 @@
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { afterAll, assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Command } from "effect-exec"
 import * as Container from "../src/Container.ts"
@@ -80,8 +80,11 @@ describe.runIf(available)("the pipe of a container of our own", () => {
     })
   )
 
-  const elsewhere = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-exec-test-"))
-  Fs.chmodSync(elsewhere, 0o777)
+  let elsewhere = ""
+  beforeAll(() => {
+    elsewhere = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-exec-test-"))
+    Fs.chmodSync(elsewhere, 0o777)
+  })
   afterAll(() => Fs.rmSync(elsewhere, { recursive: true }))
   const ways = {
     "the engine sees other files": (mount: object) => ({ ...mount, Source: "/effect-exec/not/there" }),

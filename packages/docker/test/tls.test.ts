@@ -13,7 +13,7 @@ import * as Container from "../src/Container.ts"
 import * as DockerClient from "../src/DockerClient.ts"
 import { available, foreign, images } from "./engine.ts"
 
-const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-exec-tls-"))
+let folder = ""
 const at = (...path: ReadonlyArray<string>) => Path.join(folder, ...path)
 const openssl = (...args: ReadonlyArray<string>) => execFileSync("openssl", args, { stdio: "ignore" })
 
@@ -94,6 +94,7 @@ describe.runIf(available && socket !== undefined && hasOpenssl())("an engine ove
   let port = 0
   const local = () => `tcp://localhost:${port}`
   beforeAll(async () => {
+    folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-exec-tls-"))
     authority("ours")
     authority("theirs")
     // One that expects another authority's engine, and one that comes with another authority's certificate.
